@@ -1,0 +1,26 @@
+"""Background-free projections of microscopy z-stacks: the functions behind the workflow.
+
+Names are imported on first use, so that a job pays only for what it needs.
+"""
+
+_HOME = {
+    "black_tophat": "morphology",
+    "difference_of_gaussians": "gaussian",
+    "minmax_filter_background": "morphology",
+    "subtract_background": "background",
+    "white_tophat": "morphology",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'clearfield' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
