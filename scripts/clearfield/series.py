@@ -1,0 +1,89 @@
+"""What a reader of any format tells about one image of a file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass
+class Series:
+    """One image (series, scene, position) of a file, as the file describes it.
+
+    Every format module has one function, ``open_series(path) -> list[Series]``; `reading` picks
+    it by suffix, puts the axes in order and writes the stack that later steps read.
+
+    Attributes
+    ----------
+    name : str
+        As the file names it, or "".
+    axes : str
+        A letter for each axis of `shape`: T, C, Z, Y, X; S samples (RGB); Q, I unknown; anything
+        else (H phase, A angle, V view, E lambda, ...) is for ``load_stack.select``.
+    shape : tuple of int
+    dtype : dtype
+        As stored, byte order included.
+    read : function
+        Takes an index over `index_axes` and gives that plane, a 2-D array over `plane_axes`, of
+        `dtype` in any byte order. It is called from several threads at once, and opens and
+        closes its file by itself, or holds it until the series is dropped.
+    pixel_size_um : dict
+        "x", "y", "z": micrometres, or None where the file does not say. Never a guess.
+    channel_names : list of str
+        Empty where the file names none.
+    saturation_level : int or None
+        Largest grey level that the detector can give, where the file says it.
+    files, offsets
+        Only where every plane lies in a file uncompressed, as one run of ``Y * X`` values in C
+        order: the paths, and an int64 array (planes, 2) of file index and byte offset, planes
+        in C order over `index_axes`. The stack is then used where it is.
+    read_units : function or None
+        Only for formats whose planes are made of parts worth decoding on their own (tiles,
+        strips). Takes the C-order number of a plane and gives a list of (rows, columns, decode):
+        slices within the plane, and a function without arguments that gives that part.
+
+    Examples
+    --------
+    >>> image = np.arange(12, dtype="u1").reshape(3, 2, 2)
+    >>> series = Series("", "ZYX", image.shape, image.dtype, image.__getitem__)
+    >>> series.index_axes, series.plane_axes
+    ('Z', 'YX')
+    >>> series.read((1,)).tolist()
+    [[4, 5], [6, 7]]
+    """
+
+    name: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[tuple[int, ...]], np.ndarray]
+    pixel_size_um: dict[str, float | None] = field(
+        default_factory=lambda: {"x": None, "y": None, "z": None}
+    )
+    channel_names: list[str] = field(default_factory=list)
+    saturation_level: int | None = None
+    files: list[str] = field(default_factory=list)
+    offsets: np.ndarray | None = None
+    read_units: Callable | None = None
+
+    @property
+    def plane_axes(self) -> str:
+        """The last two axes once Y, then X, have moved to the end.
+
+        Examples
+        --------
+        >>> [Series("", axes, (1,) * len(axes), None, None).plane_axes for axes in ("YXS", "TZX")]
+        ['YX', 'ZX']
+        """
+        order = [a for a in self.axes if a not in "YX"] + [a for a in "YX" if a in self.axes]
+        return "".join(order[-2:])
+
+    @property
+    def index_axes(self) -> str:
+        """All axes but `plane_axes`, in the file's order."""
+        return "".join(axis for axis in self.axes if axis not in self.plane_axes)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The length of each axis."""
+        return dict(zip(self.axes, self.shape, strict=True))
