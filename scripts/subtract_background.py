@@ -44,7 +44,9 @@ def subtract_background(
     )  # fmt: skip
     done = provenance["subtract_background"] | {"clipped": clipped, "provenance": source.provenance}
     with replacing(summary) as temporary:
-        temporary.write_text(json.dumps(done, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(done, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     total = sum(count["clipped_low"] + count["clipped_high"] for count in clipped)
     print(f"{sample}: {len(clipped)} planes subtracted, {total} pixels clipped, {dtype.name}")
 

@@ -125,9 +125,20 @@ def estimate_background(
     """
     settings = {"method": method, "light_background": light_background, **sizes}
     result = np.empty(image.shape, background_dtype(image.dtype, [settings]))
-    for first, last, _, background in _filter_blocks(image, settings, threads):
+    for first, last, background in background_blocks(image, settings, threads=threads):
         result[first:last] = background
     return result
+
+
+def background_blocks(
+    image: np.ndarray, channel: dict, *, threads: int | None = None
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield first row, last row (excluded) and background of a plane of any size, in row order.
+
+    Parameters are those of `subtract_blocks`.
+    """
+    for first, last, _, background in _filter_blocks(image, channel, threads):
+        yield first, last, background
 
 
 def output_dtype(image: np.dtype, channels: list[dict], *, dtype: str, negative: str) -> np.dtype:

@@ -72,13 +72,15 @@ def resolve_channels(
             sizes = {size: _to_pixels(size, um, pixel, sample) for size, um in sizes.items()}
         _check_sizes(method, sizes, sample)
         sizes_um = {size: round(px * pixel, 6) for size, px in sizes.items()} if pixel else None
-        resolved.append({
-            "name": name,
-            "method": method,
-            "light_background": choice["light_background"],
-            **sizes,
-            "sizes_um": sizes_um,
-        })
+        resolved.append(
+            {
+                "name": name,
+                "method": method,
+                "light_background": choice["light_background"],
+                **sizes,
+                "sizes_um": sizes_um,
+            }
+        )
     return resolved
 
 

@@ -19,10 +19,12 @@ def run_job(function: Callable[..., None]) -> None:
 
     names = [argument.removeprefix("--").replace("-", "_") for argument in sys.argv[1::2]]
     try:
-        function(**{
-            name: _read(value, function.__annotations__[name])
-            for name, value in zip(names, sys.argv[2::2], strict=True)
-        })
+        function(
+            **{
+                name: _read(value, function.__annotations__[name])
+                for name, value in zip(names, sys.argv[2::2], strict=True)
+            }
+        )
     except ClearfieldError as error:
         sys.exit(f"error: {error}")
     except MemoryError:

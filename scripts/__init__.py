@@ -1,0 +1,1 @@
+"""The workflow's scripts; Snakemake's own process imports `scripts.clearfield` from here."""

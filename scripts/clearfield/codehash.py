@@ -1,0 +1,74 @@
+"""A hash of the code that a rule runs, so that its content, not its time, decides over re-runs."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def hash_code(folder: str, script: str) -> str:
+    """Hash a script together with the modules of `clearfield` that it imports.
+
+    Parameters
+    ----------
+    folder : str
+        Of the scripts and of the package `clearfield`.
+    script : str
+        Name without suffix.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits; the same wherever the folder lies, whenever it was written.
+    """
+    digest = hashlib.sha256()
+    for path in code_files(folder, script):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def code_files(folder: str, script: str) -> list[Path]:
+    """List a script and the modules of `clearfield` that it imports, directly or not, anywhere."""
+    package = Path(folder) / "clearfield"
+    files = {Path(folder) / f"{script}.py"}
+    open_files = list(files)
+    while open_files:
+        found = set(_imported(open_files.pop(), package)) - files
+        files |= found
+        open_files += found
+    return sorted(files)
+
+
+@cache
+def _imported(path: Path, package: Path) -> tuple[Path, ...]:
+    found = []
+    inside = package in path.parents
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [(alias.name, ()) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            members = tuple(alias.name for alias in node.names)
+            names = [(_absolute(node, path, package) if inside else node.module, members)]
+        else:
+            continue
+        for name, members in names:
+            parts = (name or "").split(".")
+            if parts[0] == package.name:
+                found += _files_of(package.joinpath(*parts[1:]), members)
+    return tuple(found)
+
+
+def _absolute(node: ast.ImportFrom, path: Path, package: Path) -> str | None:
+    """Give the full name of the module that ``from .x import y`` names."""
+    if not node.level:
+        return node.module
+    above = path.parents[node.level - 1].relative_to(package.parent).parts
+    return ".".join([*above, *(node.module or "").split(".")]).rstrip(".")
+
+
+def _files_of(target: Path, members: tuple[str, ...]) -> list[Path]:
+    """Give the file of a module, or those of a package and of its members that are modules."""
+    candidates = [target.with_suffix(".py"), target / "__init__.py"]
+    candidates += [(target / member).with_suffix(".py") for member in members]
+    return [path for path in candidates if path.is_file()]

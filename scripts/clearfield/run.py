@@ -1,0 +1,65 @@
+"""A run as the config describes it: its samples and the settings of each.
+
+This is the side of the workflow that runs in Snakemake's own process: no numpy here.
+"""
+
+import os
+from pathlib import Path
+
+from .errors import ClearfieldError
+from .samples import find_samples
+from .settings import check_config, check_relations, override, rule_settings
+
+
+class Run:
+    """The checked config, the samples by name, and what each rule is handed for each.
+
+    Parameters
+    ----------
+    config : dict
+        As Snakemake read it, defaults filled in.
+    config_schema, sample_schema : dict
+        JSON schemas.
+    clone : str
+        The folder of the Snakefile; the embedded example lies there.
+
+    Raises
+    ------
+    ClearfieldError
+        Before anything runs, for all that is wrong in the config or in the sample sheet.
+    """
+
+    def __init__(self, config: dict, *, config_schema: dict, sample_schema: dict, clone: str):
+        self.config = check_config(config, config_schema)
+        source = self.config["samples"]
+        if source == "resources/example/*.tif" and not os.path.samefile(clone, "."):
+            source = str(Path(clone) / source)  # the one default that works from anywhere
+        self.samples = find_samples(source, sample_schema, config_schema)
+        self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
+        problems = []
+        for name, sample in self.samples.items():
+            known = len(self._resolved)
+            config_of_sample, _ = self._resolve(sample.cells)
+            if sample.cells and len(self._resolved) > known:
+                problems += [f"{source}: {name}: {p}" for p in check_relations(config_of_sample)]
+        if problems:
+            raise ClearfieldError("samples: " + "\nsamples: ".join(problems))
+
+    def _resolve(self, cells: tuple) -> tuple[dict, dict[str, str]]:
+        key = tuple((name, str(value)) for name, value in cells)
+        if key not in self._resolved:
+            config = override(self.config, cells) if cells else self.config
+            self._resolved[key] = config, rule_settings(config)
+        return self._resolved[key]
+
+    def settings(self, sample: str) -> dict[str, str]:
+        """Give the settings of each rule for one sample, as JSON."""
+        return self._resolve(self.samples[sample].cells)[1]
+
+    def samples_with(self, rule: str | None = None, key: str | None = None) -> list[str]:
+        """List the samples, or those whose config sets ``rule.key`` to true."""
+        return [
+            name
+            for name, sample in self.samples.items()
+            if rule is None or self._resolve(sample.cells)[0][rule][key]
+        ]

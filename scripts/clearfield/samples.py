@@ -1,0 +1,209 @@
+"""Which samples a run has, from a glob or from a sample sheet.
+
+This is the side of the workflow that runs in Snakemake's own process: no numpy here.
+"""
+
+import csv
+import glob
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import ClearfieldError
+from .settings import read_cell
+
+# Longest first, so that "a.ome.tif" is "a".
+SUFFIXES = (
+    ".ome.tiff", ".ome.tif", ".ome.zarr", ".tiff", ".tif", ".zarr", ".btf", ".tf8", ".tf2",
+    ".lsm", ".stk", ".czi", ".nd2", ".lif", ".oib", ".oif", ".dv", ".r3d",
+)  # fmt: skip
+SHEETS = (".tsv", ".csv")
+INFORMATION = (
+    "series_name", "axes", "shape", "dtype", "pixel_size_x_um", "pixel_size_y_um",
+    "pixel_size_z_um", "channel_names",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One stack: its name, its path as written, its files, and its cells of the sheet."""
+
+    name: str
+    path: str
+    files: tuple[str, ...]
+    cells: tuple[tuple[str, object], ...] = field(default=())
+
+
+def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[str, Sample]:
+    """Find the samples of a run.
+
+    Parameters
+    ----------
+    source : str
+        A glob, or the path of a sample sheet; relative to the working directory.
+    sample_schema, config_schema : dict
+        JSON schemas of a row of the sheet and of the config.
+
+    Returns
+    -------
+    dict of Sample
+        By name, sorted.
+
+    Raises
+    ------
+    ClearfieldError
+        Lists everything that is wrong, a line each.
+    """
+    if source.lower().endswith(SHEETS):
+        rows, problems = _read_sheet(source, config_schema)
+    else:
+        rows, problems = _expand_glob(source), []
+    samples: dict[str, Sample] = {}
+    seen: dict[str, str] = {}
+    valid_name = re.compile(sample_schema["properties"]["sample"]["pattern"])
+    for name, path, cells in rows:
+        if not valid_name.search(name):
+            problems.append(
+                f"{name!r} cannot be the name of a sample ({path}): it becomes part of file names, "
+                "so it may not begin with a dot, hold / \\ { } or control characters, or have more "
+                "than 120 characters; rename it, or give it a name in a sample sheet"
+            )
+        elif name in seen:
+            problems.append(
+                f"two samples have the name {name!r}: {seen[name]} and {path}; "
+                "give each its own name in a sample sheet"
+            )
+        else:
+            seen[name] = path
+            files = _files_of(path)
+            if not files:
+                problems.append(f"{path} (sample {name!r}) does not exist; mend the path")
+            samples[name] = Sample(name, path, files, cells)
+    if problems:
+        raise ClearfieldError(f"samples: {source}: " + f"\nsamples: {source}: ".join(problems))
+    return dict(sorted(samples.items()))
+
+
+def sample_name(path: str, pattern: str) -> str:
+    """Name a sample after what varies in its path.
+
+    Examples
+    --------
+    >>> sample_name("night1/cell 7.ome.tif", "night1/*.tif")
+    'cell 7'
+    >>> sample_name("data/plate1/well2/stack.tif", "data/plate*/well*/stack.tif")
+    'plate1__well2__stack'
+    """
+    constant = 0
+    parts = Path(pattern).parts
+    while constant < len(parts) - 1 and not glob.has_magic(parts[constant]):
+        constant += 1
+    name = "__".join(Path(path).parts[constant:])
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
+    paths = sorted(glob.glob(pattern, recursive=True))
+    if not paths:
+        raise ClearfieldError(
+            f"samples: no file matches {pattern} (seen from {Path.cwd()}); "
+            "mend the pattern, or name a sample sheet that ends in .tsv or .csv"
+        )
+    if not glob.has_magic(pattern) and Path(pattern).is_dir() and not _is_stack(pattern):
+        raise ClearfieldError(
+            f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
+        )
+    return [(sample_name(path, pattern), path, ()) for path in paths]
+
+
+def _is_stack(path: str) -> bool:
+    return path.rstrip("/").lower().endswith(SUFFIXES)
+
+
+def _files_of(path: str) -> tuple[str, ...]:
+    """Give the files of a stack: itself, those of its folder, or those that its glob matches."""
+    if Path(path).is_dir() and not _is_stack(path):
+        return tuple(sorted(str(file) for file in Path(path).iterdir() if file.is_file()))
+    if Path(path).exists():
+        return (path,)
+    return tuple(sorted(glob.glob(path)))
+
+
+def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], list[str]]:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ClearfieldError(
+            f"samples: the sample sheet {path} does not exist (seen from {Path.cwd()})"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ClearfieldError(
+            f"samples: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise ClearfieldError(f"samples: {path} is empty; its first line names the columns")
+    separator = _separator(path, lines[0])
+    header, *rows = csv.reader(lines, delimiter=separator)
+    header = [name.strip() for name in header]
+    problems = _header_problems(header, schema)
+    if problems:
+        return [], problems
+    if not rows:
+        problems.append("it has a header but no samples")
+    known: dict[tuple[str, str], object] = {}
+    found = []
+    for number, row in enumerate(rows, 2):
+        cells = [cell.strip() for cell in row]
+        if len(cells) > len(header):
+            problems.append(f"row {number} has {len(cells)} cells for {len(header)} columns")
+            continue
+        values = dict(zip(header, cells, strict=False))
+        name, stack = values.pop("sample", ""), values.pop("path", "")
+        if not name or not stack:
+            problems.append(f"row {number} lacks a {'path' if name else 'sample'}")
+            continue
+        overrides = []
+        for key, cell in values.items():
+            if not cell or key in INFORMATION:
+                continue
+            if (key, cell) not in known:
+                try:
+                    known[key, cell] = read_cell(key, cell, schema)
+                except ClearfieldError as error:
+                    problems.append(f"row {number} ({name}): {error}")
+                    known[key, cell] = None
+            overrides.append((key, known[key, cell]))
+        found.append((name, stack, tuple(overrides)))
+    return found, problems
+
+
+def _separator(path: str, header: str) -> str:
+    """Tab for .tsv; for .csv what stands in the header, as spreadsheets differ by country."""
+    if path.lower().endswith(".tsv"):
+        return "\t"
+    return ";" if header.count(";") > header.count(",") else ","
+
+
+def _header_problems(header: list[str], schema: dict) -> list[str]:
+    problems = [
+        f"the column {name} is missing" for name in ("sample", "path") if name not in header
+    ]
+    problems += [
+        f"the column {name} stands twice" for name in sorted(set(header)) if header.count(name) > 1
+    ]
+    for name in header:
+        if name in ("sample", "path", *INFORMATION):
+            continue
+        if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):
+            problems.append(f"column {name} holds for the whole run; set it in the config")
+            continue
+        try:
+            read_cell(name, "", schema)
+        except ClearfieldError as error:
+            if "is not a key" in str(error):
+                problems.append(str(error))
+    return problems

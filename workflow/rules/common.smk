@@ -1,0 +1,120 @@
+# What the rules share: the checked config, the samples, and the values that each rule is handed.
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from scripts.clearfield.codehash import hash_code
+from scripts.clearfield.errors import ClearfieldError
+from scripts.clearfield.failures import finish_failed_run, start_run
+from scripts.clearfield.resources import (
+    job_disk_mb,
+    job_memory_mb,
+    job_runtime_min,
+    job_threads,
+    measure,
+)
+from scripts.clearfield.run import Run
+from scripts.clearfield.settings import json_text
+
+# Jobs find the python that runs Snakemake, whether its environment was activated or not;
+# a conda environment of --sdm conda still comes before it.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+
+
+def read_yaml(path):
+    with open(workflow.source_path(path), encoding="utf-8") as file:
+        return yaml.safe_load(file)
+
+
+try:
+    RUN = Run(
+        config,
+        config_schema=read_yaml("../schemas/config.schema.yaml"),
+        sample_schema=read_yaml("../schemas/samples.schema.yaml"),
+        clone=workflow.basedir,
+    )
+except ClearfieldError as error:
+    raise WorkflowError(str(error))
+
+
+def for_samples(pattern, rule=None, key=None):
+    """Fill `pattern` for all samples, or for those whose config sets `rule`.`key`."""
+    return [pattern.format(sample=name) for name in RUN.samples_with(rule, key)]
+
+
+def raw_files(wildcards):
+    return RUN.samples[wildcards.sample].files
+
+
+def raw_path(wildcards):
+    return RUN.samples[wildcards.sample].path
+
+
+def settings_of(rule):
+    """Give the function that hands `rule` its settings for a sample, as JSON."""
+
+    def settings(wildcards):
+        return RUN.settings(wildcards.sample)[rule]
+
+    return settings
+
+
+def code_of(rule):
+    """Hash a rule's script and what it imports, so that content decides over re-runs."""
+    return hash_code(f"{workflow.basedir}/scripts", rule)
+
+
+def json_of(section):
+    """Give a section of the config that holds for the whole run, as JSON."""
+    return json_text(RUN.config[section])
+
+
+def source_of(wildcards):
+    """Say how a stack was loaded: the stack itself is temporary, and gone when this changes."""
+    return f"{settings_of('load_stack')(wildcards)} {code_of('load_stack')}"
+
+
+def geometry(wildcards):
+    return measure(RUN.samples[wildcards.sample].files)
+
+
+def threads_of(wildcards):
+    return job_threads(geometry(wildcards))
+
+
+def memory_of(rule):
+    """Give the function that estimates a rule's memory in MB, more on each try."""
+
+    def memory(wildcards, attempt):
+        return job_memory_mb(rule, geometry(wildcards)) * attempt
+
+    return memory
+
+
+def runtime_of(rule):
+    """Give the function that estimates a rule's time in minutes, more on each try."""
+
+    def runtime(wildcards, attempt):
+        return job_runtime_min(rule, geometry(wildcards)) * attempt
+
+    return runtime
+
+
+def disk_of(rule):
+    """Give the function that estimates what a rule writes, in MB."""
+
+    def disk(wildcards):
+        return job_disk_mb(rule, geometry(wildcards))
+
+    return disk
+
+
+onstart:
+    start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
+
+
+onerror:
+    finish_failed_run(list(RUN.samples), Path(workflow.basedir) / "scripts", None)

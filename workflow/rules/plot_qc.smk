@@ -1,0 +1,31 @@
+# Takes: projection, its statistics, the subtracted planes and their summary.
+# Gives: the figure of the sample, and its metrics, a row for each time point and channel.
+
+
+rule plot_qc:
+    input:
+        projection="results/projections/{sample}.ome.tif",
+        statistics="results/projections/{sample}.json",
+        subtracted="results/subtracted/{sample}.ome.tif",
+        summary="results/subtracted/{sample}.json",
+    output:
+        figure="results/qc/{sample}.png",
+        table="results/qc/samples/{sample}.tsv",
+    log:
+        "results/logs/plot_qc/{sample}.log",
+    conda:
+        "../../envs/plot_qc.yaml"
+    params:
+        settings=settings_of("plot_qc"),
+        code=code_of("plot_qc"),
+    priority: 30
+    resources:
+        mem_mb=memory_of("plot_qc"),
+        runtime=runtime_of("plot_qc"),
+        disk_mb=disk_of("plot_qc"),
+    shell:
+        "python {workflow.basedir:q}/scripts/plot_qc.py"
+        " --projection {input.projection:q} --statistics {input.statistics:q}"
+        " --subtracted {input.subtracted:q} --summary {input.summary:q}"
+        " --figure {output.figure:q} --table {output.table:q} --sample {wildcards.sample:q}"
+        " --settings {params.settings:q} > {log:q} 2>&1"

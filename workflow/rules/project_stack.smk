@@ -1,0 +1,30 @@
+# Takes: the stack and the raw file that it points into. Gives: its projection along Z as OME-TIFF,
+# and the statistics that QC needs of the whole stack.
+
+
+rule project_stack:
+    input:
+        stack="results/stacks/{sample}.stack",
+        raw=raw_files,
+    output:
+        projection="results/projections/{sample}.ome.tif",
+        statistics="results/projections/{sample}.json",
+    log:
+        "results/logs/project_stack/{sample}.log",
+    conda:
+        "../../envs/project_stack.yaml"
+    params:
+        source=source_of,
+        settings=settings_of("project_stack"),
+        code=code_of("project_stack"),
+    threads: threads_of
+    priority: 10
+    resources:
+        mem_mb=memory_of("project_stack"),
+        runtime=runtime_of("project_stack"),
+        disk_mb=disk_of("project_stack"),
+    shell:
+        "python {workflow.basedir:q}/scripts/project_stack.py"
+        " --stack {input.stack:q} --projection {output.projection:q}"
+        " --statistics {output.statistics:q}"
+        " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,53 @@
+# Takes: a projection. Gives: its background-free planes, and a summary of what was done to them;
+# with save_background also what was subtracted.
+
+
+rule subtract_background:
+    input:
+        projection="results/projections/{sample}.ome.tif",
+    output:
+        subtracted="results/subtracted/{sample}.ome.tif",
+        summary="results/subtracted/{sample}.json",
+    log:
+        "results/logs/subtract_background/{sample}.log",
+    conda:
+        "../../envs/subtract_background.yaml"
+    params:
+        settings=settings_of("subtract_background"),
+        code=code_of("subtract_background"),
+    threads: threads_of
+    priority: 20
+    resources:
+        mem_mb=memory_of("subtract_background"),
+        runtime=runtime_of("subtract_background"),
+        disk_mb=disk_of("subtract_background"),
+    shell:
+        "python {workflow.basedir:q}/scripts/subtract_background.py"
+        " --projection {input.projection:q} --sample {wildcards.sample:q}"
+        " --subtracted {output.subtracted:q} --summary {output.summary:q}"
+        " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule save_background:
+    input:
+        projection="results/projections/{sample}.ome.tif",
+    output:
+        background="results/backgrounds/{sample}.ome.tif",
+    log:
+        "results/logs/save_background/{sample}.log",
+    conda:
+        "../../envs/save_background.yaml"
+    params:
+        settings=settings_of("subtract_background"),
+        code=code_of("save_background"),
+    threads: threads_of
+    priority: 20
+    resources:
+        mem_mb=memory_of("save_background"),
+        runtime=runtime_of("save_background"),
+        disk_mb=disk_of("save_background"),
+    shell:
+        "python {workflow.basedir:q}/scripts/save_background.py"
+        " --projection {input.projection:q} --sample {wildcards.sample:q}"
+        " --background {output.background:q}"
+        " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"

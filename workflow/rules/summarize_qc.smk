@@ -1,0 +1,23 @@
+# Takes: the metrics of all samples. Gives: one table of them, each row ok, warn or fail, and why.
+
+
+rule summarize_qc:
+    input:
+        tables=for_samples("results/qc/samples/{sample}.tsv"),
+    output:
+        metrics="results/qc/metrics.tsv",
+    log:
+        "results/logs/summarize_qc.log",
+    conda:
+        "../../envs/summarize_qc.yaml"
+    params:
+        settings=json_of("summarize_qc"),
+        code=code_of("summarize_qc"),
+    resources:
+        mem_mb=500,
+        runtime=30,
+    shell:
+        # On standard input: 10,000 names do not fit on a command line.
+        "printf '%s\\n' {input.tables:q} | python {workflow.basedir:q}/scripts/summarize_qc.py"
+        " --folder results/qc/samples --metrics {output.metrics:q}"
+        " --settings {params.settings:q} > {log:q} 2>&1"
