@@ -3,7 +3,6 @@
 This is the side of the workflow that runs in Snakemake's own process: no numpy here.
 """
 
-import os
 from pathlib import Path
 
 from .errors import ClearfieldError
@@ -32,7 +31,7 @@ class Run:
     def __init__(self, config: dict, *, config_schema: dict, sample_schema: dict, clone: str):
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
-        if source == "resources/example/*.tif" and not os.path.samefile(clone, "."):
+        if source == "resources/example/*.tif" and not Path(clone).samefile("."):
             source = str(Path(clone) / source)  # the one default that works from anywhere
         self.samples = find_samples(source, sample_schema, config_schema)
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}

@@ -363,6 +363,13 @@ def _in_use(choice: dict) -> dict:
 
 
 def json_text(value: object) -> str:
+    """Write settings as JSON in one fixed order and spelling.
+
+    Examples
+    --------
+    >>> json_text({"b": 25.0, "a": None})
+    '{"a": null, "b": 25}'
+    """
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False)
 
 

@@ -12,15 +12,15 @@ rule load_stack:
         "results/logs/load_stack/{sample}.log",
     conda:
         "../../envs/load_stack.yaml"
-    params:
-        path=raw_path,
-        settings=settings_of("load_stack"),
-        code=code_of("load_stack"),
     threads: threads_of
     resources:
         mem_mb=memory_of("load_stack"),
         runtime=runtime_of("load_stack"),
         disk_mb=disk_of("load_stack"),
+    params:
+        path=raw_path,
+        settings=settings_of("load_stack"),
+        code=code_of("load_stack"),
     shell:
         "python {workflow.basedir:q}/scripts/load_stack.py"
         " --path {params.path:q} --sample {wildcards.sample:q} --stack {output.stack:q}"
@@ -35,17 +35,17 @@ rule keep_stack:
         kept="results/stacks/{sample}.ome.tif",
     log:
         "results/logs/keep_stack/{sample}.log",
+    priority: 10
     conda:
         "../../envs/keep_stack.yaml"
-    params:
-        source=source_of,
-        code=code_of("keep_stack"),
     threads: threads_of
-    priority: 10
     resources:
         mem_mb=memory_of("keep_stack"),
         runtime=runtime_of("keep_stack"),
         disk_mb=disk_of("keep_stack"),
+    params:
+        source=source_of,
+        code=code_of("keep_stack"),
     shell:
         "python {workflow.basedir:q}/scripts/keep_stack.py"
         " --stack {input.stack:q} --kept {output.kept:q} --threads {threads} > {log:q} 2>&1"

@@ -13,16 +13,16 @@ rule plot_qc:
         table="results/qc/samples/{sample}.tsv",
     log:
         "results/logs/plot_qc/{sample}.log",
+    priority: 30
     conda:
         "../../envs/plot_qc.yaml"
-    params:
-        settings=settings_of("plot_qc"),
-        code=code_of("plot_qc"),
-    priority: 30
     resources:
         mem_mb=memory_of("plot_qc"),
         runtime=runtime_of("plot_qc"),
         disk_mb=disk_of("plot_qc"),
+    params:
+        settings=settings_of("plot_qc"),
+        code=code_of("plot_qc"),
     shell:
         "python {workflow.basedir:q}/scripts/plot_qc.py"
         " --projection {input.projection:q} --statistics {input.statistics:q}"

@@ -11,18 +11,18 @@ rule project_stack:
         statistics="results/projections/{sample}.json",
     log:
         "results/logs/project_stack/{sample}.log",
+    priority: 10
     conda:
         "../../envs/project_stack.yaml"
-    params:
-        source=source_of,
-        settings=settings_of("project_stack"),
-        code=code_of("project_stack"),
     threads: threads_of
-    priority: 10
     resources:
         mem_mb=memory_of("project_stack"),
         runtime=runtime_of("project_stack"),
         disk_mb=disk_of("project_stack"),
+    params:
+        source=source_of,
+        settings=settings_of("project_stack"),
+        code=code_of("project_stack"),
     shell:
         "python {workflow.basedir:q}/scripts/project_stack.py"
         " --stack {input.stack:q} --projection {output.projection:q}"

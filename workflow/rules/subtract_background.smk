@@ -10,17 +10,17 @@ rule subtract_background:
         summary="results/subtracted/{sample}.json",
     log:
         "results/logs/subtract_background/{sample}.log",
+    priority: 20
     conda:
         "../../envs/subtract_background.yaml"
-    params:
-        settings=settings_of("subtract_background"),
-        code=code_of("subtract_background"),
     threads: threads_of
-    priority: 20
     resources:
         mem_mb=memory_of("subtract_background"),
         runtime=runtime_of("subtract_background"),
         disk_mb=disk_of("subtract_background"),
+    params:
+        settings=settings_of("subtract_background"),
+        code=code_of("subtract_background"),
     shell:
         "python {workflow.basedir:q}/scripts/subtract_background.py"
         " --projection {input.projection:q} --sample {wildcards.sample:q}"
@@ -35,17 +35,17 @@ rule save_background:
         background="results/backgrounds/{sample}.ome.tif",
     log:
         "results/logs/save_background/{sample}.log",
+    priority: 20
     conda:
         "../../envs/save_background.yaml"
-    params:
-        settings=settings_of("subtract_background"),
-        code=code_of("save_background"),
     threads: threads_of
-    priority: 20
     resources:
         mem_mb=memory_of("save_background"),
         runtime=runtime_of("save_background"),
         disk_mb=disk_of("save_background"),
+    params:
+        settings=settings_of("subtract_background"),
+        code=code_of("save_background"),
     shell:
         "python {workflow.basedir:q}/scripts/save_background.py"
         " --projection {input.projection:q} --sample {wildcards.sample:q}"

@@ -10,12 +10,12 @@ rule summarize_qc:
         "results/logs/summarize_qc.log",
     conda:
         "../../envs/summarize_qc.yaml"
-    params:
-        settings=json_of("summarize_qc"),
-        code=code_of("summarize_qc"),
     resources:
         mem_mb=500,
         runtime=30,
+    params:
+        settings=json_of("summarize_qc"),
+        code=code_of("summarize_qc"),
     shell:
         # On standard input: 10,000 names do not fit on a command line.
         "printf '%s\\n' {input.tables:q} | python {workflow.basedir:q}/scripts/summarize_qc.py"

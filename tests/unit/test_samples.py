@@ -1,0 +1,113 @@
+"""Samples from a glob and from a sheet."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from clearfield.errors import ClearfieldError
+from clearfield.samples import find_samples
+
+SCHEMAS = Path(__file__).parents[2] / "workflow/schemas"
+SAMPLE = yaml.safe_load((SCHEMAS / "samples.schema.yaml").read_text("utf-8"))
+CONFIG = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text("utf-8"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def touch(*names):
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"x")
+
+
+def find(source):
+    return find_samples(source, SAMPLE, CONFIG)
+
+
+def test_a_glob_names_samples_after_their_files(folder):
+    touch("n/cell 7.ome.tif", "n/MAX_1.0 Hours.tif", "n/Zelle_ä.TIF")
+    assert list(find("n/*.[tT][iI][fF]")) == ["MAX_1.0 Hours", "Zelle_ä", "cell 7"]
+
+
+def test_folders_that_vary_are_part_of_the_name(folder):
+    touch("d/plate1/well1/stack.tif", "d/plate1/well2/stack.tif", "d/a.tif")
+    names = ["plate1__well1__stack", "plate1__well2__stack"]
+    assert list(find("d/plate*/well*/stack.tif")) == names
+    assert list(find("d/**/*.tif")) == ["a", *names]
+
+
+def test_a_folder_of_planes_is_a_sample_with_its_files(folder):
+    touch("f/one/z0.tif", "f/one/z1.tif")
+    sample = find("f/*")["one"]
+    assert (sample.path, sample.files) == ("f/one", ("f/one/z0.tif", "f/one/z1.tif"))
+
+
+@pytest.mark.parametrize(("name", "separator"), [("s.tsv", "\t"), ("s.csv", ","), ("s.csv", ";")])
+def test_a_sheet_gives_names_and_overrides(folder, name, separator):
+    touch("a.tif", "b.tif")
+    rows = [
+        ["sample", "path", "subtract_background.tophat.radius", "shape"],
+        ["one", "a.tif", "7", "1x2"],
+        ["two", "b.tif", "", ""],
+    ]
+    text = "\ufeff" + "\r\n".join(separator.join(row) for row in rows)
+    Path(name).write_text(text, encoding="utf-8")
+    samples = find(name)
+    assert samples["one"].cells == (("subtract_background.tophat.radius", 7),)
+    assert samples["two"].cells == ()
+
+
+def test_one_error_lists_all_that_is_wrong(folder):
+    touch("a.tif")
+    Path("s.tsv").write_text(
+        "sample\tpath\tload_stack.series\n"
+        "one\ta.tif\tx\n"
+        "one\ta.tif\t0\n"
+        "../out\ta.tif\t\n"
+        "{x}\ta.tif\t\n"
+        "gone\tb.tif\t\n"
+        "\ta.tif\t\n"
+    )
+    with pytest.raises(ClearfieldError) as error:
+        find("s.tsv")
+    lines = str(error.value).splitlines()
+    wanted = ["row 7 lacks a sample", "'x'", "the name 'one'", "'../out'", "'{x}'", "b.tif"]
+    wanted[1] = "a whole number"
+    assert len(lines) == len(wanted)
+    for word in wanted:
+        assert any(word in line for line in lines), word
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("sample\tfile", "path is missing"),
+        ("sample\tpath\tload_stack.serie", "did you mean load_stack.series?"),
+        ("sample\tpath\tpath", "stands twice"),
+        ("sample\tpath\tsamples", "whole run"),
+    ],
+)
+def test_a_wrong_header_is_named(folder, header, words):
+    touch("a.tif")
+    Path("s.tsv").write_text(header + "\none\ta.tif\t\n")
+    with pytest.raises(ClearfieldError, match="s.tsv") as error:
+        find("s.tsv")
+    assert words in str(error.value)
+
+
+def test_an_empty_glob_and_a_bare_folder_say_what_to_do(folder):
+    touch("d/a.tif")
+    with pytest.raises(ClearfieldError, match=r"no file matches x/\*"):
+        find("x/*")
+    with pytest.raises(ClearfieldError, match=r"write d/\*\.tif"):
+        find("d")
+
+
+def test_two_files_of_one_name_are_both_named(folder):
+    touch("a/s.tif", "a/s.tiff")
+    with pytest.raises(ClearfieldError, match=r"a/s\.tif and a/s\.tiff"):
+        find("a/*")
