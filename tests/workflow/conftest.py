@@ -1,0 +1,84 @@
+"""Runs of the real workflow in folders of their own."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROFILE = ROOT / "workflow/profiles/workstation"
+
+
+@dataclass
+class Done:
+    """A finished run: exit status, what it printed, and which jobs it ran."""
+
+    status: int
+    text: str
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """Number of jobs of each rule that this run had to do."""
+        table = re.search(r"^Job stats:\n.*?\n-+ .*?\n(.*?)\n\n", self.text, re.S | re.M)
+        rows = [line.split() for line in table.group(1).splitlines()] if table else []
+        return {row[0]: int(row[1]) for row in rows if row[0] not in ("all", "total")}
+
+
+class Runner:
+    """Runs the workflow in one folder with one config, changed at will between runs."""
+
+    def __init__(self, folder: Path, snakefile: Path = ROOT / "Snakefile"):
+        self.folder, self.snakefile = folder, snakefile
+        self.config: dict = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def command(self, *arguments: str, cores: int = 2, profile: Path = PROFILE) -> list[str]:
+        """Give the command line, and write the config that it names."""
+        command = [sys.executable, "-m", "snakemake", "-s", str(self.snakefile)]
+        command += ["--profile", str(profile), "--directory", str(self.folder)]
+        command += ["--cores", str(cores)]
+        if self.config:
+            file = self.folder / "config.yaml"
+            file.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
+            command += ["--configfile", str(file)]
+        return [*command, *arguments]
+
+    def run(self, *arguments: str, status: int = 0, **options) -> Done:
+        """Run and check the exit status."""
+        environment = os.environ | {"COLUMNS": "200"}
+        done = subprocess.run(
+            self.command(*arguments, **options),
+            capture_output=True, text=True, timeout=600, check=False, env=environment,
+        )  # fmt: skip
+        text = done.stdout + done.stderr
+        assert done.returncode == status, text
+        return Done(done.returncode, text)
+
+    def outputs(self) -> dict[str, bytes]:
+        """Give every file under results/ but the logs, by its relative path."""
+        results = self.folder / "results"
+        return {
+            str(path.relative_to(results)): path.read_bytes()
+            for path in sorted(results.rglob("*"))
+            if path.is_file() and "logs" not in path.relative_to(results).parts
+        }
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    """A folder to run in, empty."""
+    return Runner(tmp_path / "run")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real microscopy files, or a skip that says how to name it."""
+    folder = os.environ.get("SHARED_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs real microscopy files: set SHARED_DATA to their folder")
+    return Path(folder).resolve()
