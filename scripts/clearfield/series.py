@@ -37,10 +37,10 @@ class Series:
         Only where every plane lies in a file uncompressed, as one run of ``Y * X`` values in C
         order: the paths, and an int64 array (planes, 2) of file index and byte offset, planes
         in C order over `index_axes`. The stack is then used where it is.
-    read_units : function or None
-        Only for formats whose planes are made of parts worth decoding on their own (tiles,
-        strips). Takes the C-order number of a plane and gives a list of (rows, columns, decode):
-        slices within the plane, and a function without arguments that gives that part.
+    bands : function or None
+        Only where parts of a plane are worth decoding on their own (strips, rows of tiles): takes
+        the C-order number of a plane and gives a list of (first row, last row excluded, decode)
+        in order, where ``decode()`` gives these rows over the whole width.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Series:
     saturation_level: int | None = None
     files: list[str] = field(default_factory=list)
     offsets: np.ndarray | None = None
-    read_units: Callable | None = None
+    bands: Callable[[int], list[tuple[int, int, Callable[[], np.ndarray]]]] | None = None
 
     @property
     def plane_axes(self) -> str:

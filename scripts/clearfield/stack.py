@@ -1,0 +1,140 @@
+"""The description of a stack that load_stack hands on: where each plane lies, and what it means."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .errors import ClearfieldError
+
+_ALIGNMENT = 4096  # of decoded pixels in a .stack file: a memory page
+
+
+@dataclass
+class Stack:
+    """A stack of planes, T, C, Z, Y, X, each plane uncompressed in a file.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        T, C, Z, Y, X.
+    dtype : str
+        As numpy writes it, byte order included, e.g. ">u2".
+    files : list of str
+        Paths as written; "" is the .stack file itself, whose pixels follow its header.
+    offsets : list of [int, int]
+        Index into `files` and byte offset of each plane, in T, C, Z order.
+    pixel_size_um : dict
+        "x", "y", "z": micrometres or None.
+    channel_names : list of str
+        One for each channel.
+    saturation_level : int or None
+        The largest grey level of the detector, where the file's metadata say it.
+    source : dict
+        "name" (file name without folder), "bytes", "series".
+    settings : dict
+        Those of load_stack, for provenance.
+    fingerprints : list of [int, int]
+        Size in bytes and modification time in ns of each of `files`; [0, 0] for "".
+    """
+
+    shape: tuple[int, int, int, int, int]
+    dtype: str
+    files: list[str]
+    offsets: list[list[int]]
+    pixel_size_um: dict[str, float | None]
+    channel_names: list[str]
+    saturation_level: int | None
+    source: dict
+    settings: dict
+    fingerprints: list[list[int]] = field(default_factory=list)
+
+    @property
+    def plane_bytes(self) -> int:
+        """Bytes of one plane."""
+        return self.shape[3] * self.shape[4] * np.dtype(self.dtype).itemsize
+
+    def header(self, decoded: bool = False) -> bytes:
+        """Give the first line of a .stack file; with `decoded`, padded so that pixels follow it.
+
+        With `decoded`, `files`, `offsets` and `fingerprints` are set to say so.
+        """
+        if not decoded:
+            return json.dumps(asdict(self)).encode() + b"\n"
+        planes = self.shape[0] * self.shape[1] * self.shape[2]
+        # 32 bytes are more than an offset takes.
+        room = len(json.dumps(asdict(self))) + 32 * (planes + 4)
+        start = -(-room // _ALIGNMENT) * _ALIGNMENT
+        self.files, self.fingerprints = [""], [[0, 0]]
+        self.offsets = [[0, start + plane * self.plane_bytes] for plane in range(planes)]
+        line = json.dumps({**asdict(self), "data_offset": start}).encode()
+        return line.ljust(start - 1) + b"\n"
+
+    def open(self, path: str | Path) -> "Planes":
+        """Map the planes; `path` is the .stack file itself.
+
+        Raises
+        ------
+        ClearfieldError
+            Where a file is gone or has changed since the description was written.
+        """
+        return Planes(self, [file or os.fspath(path) for file in self.files])
+
+
+class Planes:
+    """The planes of a `Stack`, mapped: ``planes[t, c, z]`` is a read-only (Y, X) array."""
+
+    def __init__(self, stack: Stack, paths: list[str]) -> None:
+        self.stack, self.paths = stack, paths
+        self._maps: dict[int, np.ndarray] = {}
+
+    def __getitem__(self, index: tuple[int, int, int]) -> np.ndarray:
+        stack = self.stack
+        file, start = stack.offsets[int(np.ravel_multi_index(index, stack.shape[:3]))]
+        if file not in self._maps:
+            if len(self._maps) > 64:  # a folder of single planes may hold more than can be open
+                self._maps.clear()
+            self.check(file)
+            self._maps[file] = np.memmap(self.paths[file], np.uint8, "r")
+        pixels = self._maps[file][start : start + stack.plane_bytes]
+        return pixels.view(np.ndarray).view(stack.dtype).reshape(stack.shape[3:])
+
+    def check(self, file: int | None = None) -> None:
+        """Raise where a raw file (default: any that was opened) is not the one that was loaded."""
+        for number in self._maps if file is None else [file]:
+            path = self.paths[number]
+            try:
+                status = Path(path).stat()
+            except FileNotFoundError:
+                raise ClearfieldError(
+                    f"{path} is gone since it was loaded; put it back, or run load_stack again"
+                ) from None
+            own = not self.stack.files[number]
+            end = max(at for index, at in self.stack.offsets if index == number) if own else 0
+            if (own and status.st_size != end + self.stack.plane_bytes) or (
+                not own and [status.st_size, status.st_mtime_ns] != self.stack.fingerprints[number]
+            ):
+                raise ClearfieldError(
+                    f"{path} has changed since it was loaded; run load_stack again "
+                    "once nothing writes to it any more"
+                )
+
+
+def fingerprint(path: str) -> list[int]:
+    """Size in bytes and modification time in ns: what tells that a file is another one."""
+    status = Path(path).stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def read_stack(path: str | Path) -> Stack:
+    """Read the description from the first line of a .stack file."""
+    with Path(path).open("rb") as file:
+        line = file.readline()
+    try:
+        header = json.loads(line)
+        header.pop("data_offset", None)
+        return Stack(**{**header, "shape": tuple(header["shape"])})
+    except (ValueError, TypeError, KeyError):
+        raise ClearfieldError(f"{path} is no stack description; remove it and run again") from None
