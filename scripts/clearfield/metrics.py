@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .binning import bin_plane
+from .granulometry import Granulometry
+
 COLUMNS = {
     "method": "the method that subtracted the background",
     "radius_px": "half-width of its filter: disk radius, (min_size - 1) / 2, or high_sigma, px",
@@ -20,9 +28,9 @@ COLUMNS = {
     "unevenness_after": "the same after",
     "unevenness_ratio": "unevenness_after / unevenness_before",
     "object_fraction": "fraction of the pixels that belong to objects",
-    "signal_to_background_before": "mean of the object pixels / background_median before",
+    "signal_to_background_before": "(object mean - background median) / background median, before",
     "signal_to_background_after": "the same after",
-    "contrast_to_noise_before": "(object mean - background median) / (1.4826 background MAD)",
+    "contrast_to_noise_before": "the same difference / (1.4826 × background_mad before)",
     "contrast_to_noise_after": "the same after",
     "signal_survived": "object intensity above the local background: after / before",
     "object_diameter_px": "median diameter of the objects, weighted by area, px",
@@ -41,3 +49,216 @@ COLUMNS = {
     "flicker_t": "deviation of this time point's stack_mean from the straight line in time",
 }
 """Column of the sample's table: what it is. Fractions are 0 to 1; a missing value is NaN."""
+
+
+def measure_plane(
+    result: np.ndarray,
+    sizes: Granulometry,
+    *,
+    channel: dict,
+    output: dict,
+    statistics: dict,
+    clipped: dict,
+    pixel_size_um: dict[str, float | None],
+) -> dict[str, float | int | str]:
+    """Measure one plane before and after; drift over time comes from `add_time_drift`.
+
+    Parameters
+    ----------
+    result : (Y, X), integer or float
+        The plane after subtraction; only its rows are sliced.
+    sizes : Granulometry
+        Of the same plane before (`clearfield.granulometry.measure_sizes`).
+    channel : dict
+        Method, light_background and sizes in px, as `clearfield.channels` resolves them.
+    output : dict
+        ``negative`` and ``offset`` as in the config.
+    statistics : dict
+        Of the stack at this time and channel, as `project_stack` writes them.
+    clipped : dict
+        ``clipped_low``, ``clipped_high``: counts of pixels, as `subtract_background` writes them.
+    pixel_size_um : dict
+        ``x``, ``y`` in µm, None where unknown.
+
+    Returns
+    -------
+    dict
+        A value for each of `COLUMNS`; NaN where it cannot be known.
+    """
+    offset = output["offset"] if output["negative"] == "offset" else 0
+    light = channel["light_background"]
+    pixels = max(1, result.shape[0] * result.shape[1])
+    pixel_um = _square_pixel(pixel_size_um)
+    radius = _filter_radius(channel)
+    row = dict.fromkeys(COLUMNS, math.nan)
+    row |= {
+        "method": channel["method"],
+        "radius_px": radius,
+        "radius_um": radius * pixel_um,
+        "saturation_level": _number(statistics.get("saturation_level")),
+        "saturated_fraction": _number(statistics.get("saturated_fraction")),
+        "nonfinite_fraction": _number(statistics.get("nonfinite_fraction")),
+        "clipped_fraction": (clipped["clipped_low"] + clipped["clipped_high"]) / pixels,
+        "negative_fraction": (clipped["clipped_low"] + _count_below(result, offset)) / pixels,
+        "offset": offset,
+        "object_diameter_px": sizes.median_diameter_px,
+        "object_diameter_um": sizes.median_diameter_px * pixel_um,
+        "largest_diameter_px": sizes.largest_diameter_px,
+        "signal_kept_at_radius": sizes.kept_at(radius)
+        if channel["method"] == "tophat"
+        else math.nan,
+    }
+    if sizes.recommended_radius_px is not None:
+        row["recommended_radius_px"] = sizes.recommended_radius_px
+        row["recommended_radius_um"] = sizes.recommended_radius_px * pixel_um
+        row["signal_kept_at_recommended"] = sizes.kept_at(sizes.recommended_radius_px)
+    before = -sizes.image if light else sizes.image
+    after = bin_plane(result, sizes.factor) - np.float32(offset)
+    row |= _compare(before, after, sizes.objects, sizes.background, light)
+    row |= _along_z(statistics)
+    return row
+
+
+def _compare(
+    before: np.ndarray, after: np.ndarray, objects: np.ndarray, background: np.ndarray, light: bool
+) -> dict[str, float]:
+    """Measure background, unevenness and contrast of a plane before and after."""
+    row = {"object_fraction": _ratio(np.count_nonzero(objects), objects.size)}
+    signals = []
+    for name, image, sign in (("before", before, -1 if light else 1), ("after", after, 1)):
+        valid = np.isfinite(image)
+        outside, inside = background & valid, objects & valid
+        if not outside.any():
+            return row
+        values = image[outside]
+        level = float(np.median(values))
+        mad = float(np.median(np.abs(values - level)))
+        surface = _fit_surface(image, outside)
+        row |= {
+            f"background_median_{name}": level,
+            f"background_mad_{name}": mad,
+            f"unevenness_{name}": float(np.ptp(surface(*np.nonzero(_thin(outside))))),
+        }
+        if inside.any():
+            contrast = sign * (float(image[inside].mean(dtype=np.float64)) - level)
+            row[f"signal_to_background_{name}"] = _ratio(contrast, level)
+            row[f"contrast_to_noise_{name}"] = _ratio(contrast, 1.4826 * mad)
+            inside = _thin(inside)
+            above = image[inside] - surface(*np.nonzero(inside))
+            signals.append(sign * float(above.mean()))
+    row["unevenness_ratio"] = _ratio(row["unevenness_after"], row["unevenness_before"])
+    if len(signals) == 2:
+        row["signal_survived"] = _ratio(signals[1], signals[0])
+    return row
+
+
+def _fit_surface(image: np.ndarray, mask: np.ndarray) -> Callable[..., np.ndarray]:
+    """Fit 1, x, y, x², xy, y² to the masked pixels by least squares; give it as a function."""
+    height, width = (max(1, length - 1) for length in image.shape)
+
+    def terms(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        y, x = 2 * rows / height - 1, 2 * columns / width - 1
+        return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+
+    mask = _thin(mask)
+    design = terms(*np.nonzero(mask))
+    # The normal equations: 6 × 6, well-conditioned on -1 to 1; least norm where pixels are few.
+    weights = np.linalg.lstsq(design.T @ design, design.T @ image[mask], rcond=1e-10)[0]
+    return lambda rows, columns: terms(rows, columns) @ weights
+
+
+def _thin(mask: np.ndarray) -> np.ndarray:
+    """Keep every n-th row and column of a mask, so that some 16,000 places of it remain."""
+    step = max(1, math.isqrt(np.count_nonzero(mask) // 2**14))
+    thinned = np.zeros_like(mask)
+    thinned[::step, ::step] = mask[::step, ::step]
+    return thinned if thinned.any() else mask
+
+
+def _along_z(statistics: dict) -> dict[str, float | int]:
+    means = np.array(statistics.get("plane_means", []), dtype=float)
+    sharpness = np.array(statistics.get("plane_sharpness", []), dtype=float)
+    row: dict[str, float | int] = {"planes": len(means)}
+    if np.isfinite(sharpness).any():
+        row["sharpest_plane"] = int(np.nanargmax(sharpness))
+    means = means[np.isfinite(means)]
+    if len(means):
+        row["stack_mean"] = float(means.mean())
+    if len(means) > 1:
+        slope, _ = _straight_line(means)
+        row["drift_z"] = _ratio(slope * (len(means) - 1), float(np.median(means)))
+    if len(means) > 2:
+        jumps = np.abs(means[1:-1] - (means[:-2] + means[2:]) / 2)
+        row["flicker_z"] = _ratio(float(jumps.max()), float(np.median(means)))
+    return row
+
+
+def add_time_drift(rows: list[dict]) -> None:
+    """Fill drift_t and flicker_t of all rows of one channel, in the order of time, in place.
+
+    The straight line is that of Theil and Sen (the median of the slopes of all pairs; Sen, J. Am.
+    Stat. Assoc. 1968), which one odd frame does not bend.
+
+    Examples
+    --------
+    >>> rows = [{"stack_mean": mean} for mean in (100.0, 90.0, 40.0, 70.0, 60.0)]
+    >>> add_time_drift(rows)
+    >>> round(rows[0]["drift_t"], 2)  # from 100 to 60, median 70
+    -0.57
+    >>> [round(row["flicker_t"], 2) for row in rows]  # the line says 80 where 40 was seen
+    [0.0, 0.0, -0.5, 0.0, 0.0]
+    """
+    means = np.array([row["stack_mean"] for row in rows], dtype=float)
+    known = np.isfinite(means)
+    if known.sum() < 2:
+        return
+    time = np.nonzero(known)[0]
+    slope, start = _straight_line(means[known], time)
+    line = start + slope * np.arange(len(rows))
+    drift = _ratio(slope * (len(rows) - 1), float(np.median(means[known])))
+    for row, mean, expected in zip(rows, means, line, strict=True):
+        row["drift_t"] = drift
+        if known.sum() > 2:
+            row["flicker_t"] = _ratio(float(mean - expected), float(expected))
+
+
+def _straight_line(values: np.ndarray, places: np.ndarray | None = None) -> tuple[float, float]:
+    """Give slope and start of the line of Theil and Sen; long series are thinned to 500 values."""
+    places = np.arange(len(values)) if places is None else places
+    step = -(-len(values) // 500)
+    values, places = values[::step], places[::step]
+    first, second = np.triu_indices(len(values), 1)
+    slope = float(np.median((values[second] - values[first]) / (places[second] - places[first])))
+    return slope, float(np.median(values - slope * places))
+
+
+def _filter_radius(channel: dict) -> float:
+    if channel["method"] == "tophat":
+        return channel["radius"]
+    if channel["method"] == "minmax":
+        return (channel["min_size"] - 1) / 2
+    return channel.get("high_sigma", math.nan)
+
+
+def _square_pixel(pixel_size_um: dict[str, float | None]) -> float:
+    x, y = pixel_size_um.get("x"), pixel_size_um.get("y")
+    return x if x and y and math.isclose(x, y, rel_tol=1e-3) else math.nan
+
+
+def _count_below(result: np.ndarray, level: float) -> int:
+    """Count pixels below `level`, in blocks of rows."""
+    if np.dtype(result.dtype).kind == "u" and level <= 0:
+        return 0
+    step = max(1, 2**20 // max(1, result.shape[1]))
+    return sum(
+        int(np.count_nonzero(result[first : first + step] < level))
+        for first in range(0, result.shape[0], step)
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _ratio(above: float, below: float) -> float:
+    return above / below if below > 0 else math.nan
