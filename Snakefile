@@ -28,6 +28,8 @@ rule all:
         for_samples("results/qc/{sample}.png"),
         for_samples("results/stacks/{sample}.ome.tif", "load_stack", "keep"),
         for_samples(
-            "results/backgrounds/{sample}.ome.tif", "subtract_background", "save_background"
+            "results/backgrounds/{sample}.ome.tif",
+            "subtract_background",
+            "save_background",
         ),
         "results/qc/metrics.tsv",

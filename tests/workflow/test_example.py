@@ -1,0 +1,131 @@
+"""The embedded example, end to end, as a new user runs it."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import skimage.morphology
+import tifffile
+from conftest import ROOT, Runner
+
+SAMPLES = sorted(
+    path.name.removesuffix(".tif").removesuffix(".ome")
+    for path in (ROOT / "resources/example").glob("*.tif")
+)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory) -> Runner:
+    """A finished run on the example, from a folder that is not the clone."""
+    runner = Runner(tmp_path_factory.mktemp("example") / "run")
+    runner.config = {
+        "load_stack": {"keep": True},
+        "subtract_background": {"save_background": True},
+    }
+    runner.run()
+    return runner
+
+
+def test_every_output_of_the_contract_is_there(example):
+    results = example.folder / "results"
+    for sample in SAMPLES:
+        for name in (
+            f"stacks/{sample}.ome.tif",
+            f"projections/{sample}.ome.tif",
+            f"subtracted/{sample}.ome.tif",
+            f"backgrounds/{sample}.ome.tif",
+            f"qc/{sample}.png",
+            f"qc/samples/{sample}.tsv",
+        ):
+            assert (results / name).stat().st_size > 0, name
+        assert not (results / f"stacks/{sample}.stack").exists()
+    header = (results / "qc/metrics.tsv").read_text("utf-8").splitlines()[0].split("\t")
+    assert header[:6] == ["sample", "time", "channel", "channel_name", "status", "reason"]
+    assert "radius: 25" in (results / "config.yaml").read_text("utf-8")
+
+
+def test_nothing_is_left_to_do(example):
+    assert "Nothing to be done" in example.run("-n").text
+
+
+def test_no_temporary_file_is_left(example):
+    assert [path for path in example.folder.rglob(".*.tmp")] == []
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_files_hold_what_the_arrays_say(example, sample):
+    results = example.folder / "results"
+    stack = tifffile.imread(results / f"stacks/{sample}.ome.tif")
+    (raw,) = (ROOT / "resources/example").glob(f"{sample}.*tif")
+    assert np.array_equal(np.squeeze(stack), np.squeeze(tifffile.imread(raw)))
+    with tifffile.TiffFile(results / f"stacks/{sample}.ome.tif") as file:
+        axes = file.series[0].axes
+    depth = axes.index("Z")
+    projection = tifffile.imread(results / f"projections/{sample}.ome.tif")
+    assert np.array_equal(np.squeeze(projection), np.squeeze(stack.max(axis=depth)))
+    subtracted = tifffile.imread(results / f"subtracted/{sample}.ome.tif")
+    background = tifffile.imread(results / f"backgrounds/{sample}.ome.tif")
+    assert np.array_equal(projection - background, subtracted)
+    plane, result = (array.reshape(-1, *array.shape[-2:])[0] for array in (projection, subtracted))
+    assert np.array_equal(
+        result, skimage.morphology.white_tophat(plane, skimage.morphology.disk(25))
+    )
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_calibration_and_channel_names_reach_every_output(example, sample):
+    (raw,) = (ROOT / "resources/example").glob(f"{sample}.*tif")
+    with tifffile.TiffFile(example.folder / f"results/stacks/{sample}.ome.tif") as file:
+        kept = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
+    for folder in ("projections", "subtracted", "backgrounds"):
+        with tifffile.TiffFile(example.folder / f"results/{folder}/{sample}.ome.tif") as file:
+            pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
+        for key in ("PhysicalSizeX", "PhysicalSizeY", "SizeC", "SizeT"):
+            assert pixels[key] == kept[key]
+        names = [channel.get("Name") for channel in np.atleast_1d(pixels["Channel"])]
+        assert names == [channel.get("Name") for channel in np.atleast_1d(kept["Channel"])]
+        assert pixels["SizeZ"] == 1
+    assert kept["PhysicalSizeX"] > 0
+
+
+def test_provenance_names_settings_and_versions_but_no_folder(example):
+    sample = SAMPLES[0]
+    with tifffile.TiffFile(example.folder / f"results/subtracted/{sample}.ome.tif") as file:
+        text = file.ome_metadata
+    assert str(ROOT) not in text
+    assert str(example.folder) not in text
+    for word in ("subtract_background", "radius", "clearfield", sample):
+        assert word in text
+    summary = json.loads((example.folder / f"results/subtracted/{sample}.json").read_text())
+    assert summary["channels"][0]["radius"] == 25
+
+
+def test_one_and_four_threads_and_another_folder_give_the_same_bytes(example, tmp_path):
+    clone = tmp_path / "another clone"
+    shutil.copytree(
+        ROOT, clone, ignore=shutil.ignore_patterns(".git", ".venv", ".snakemake", "results")
+    )
+    other = Runner(tmp_path / "other folder", clone / "Snakefile")
+    other.config = example.config
+    other.run(cores=1)
+    ours, theirs = example.outputs(), other.outputs()
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_the_workflow_is_linted_and_formatted():
+    def check(*command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    snakefmt, ruff = (
+        [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"],
+        [sys.executable, "-m", "ruff"],
+    )
+    check(*snakefmt)
+    check(*ruff, "check", ".")
+    check(*ruff, "format", "--check", ".")
+    check(sys.executable, "-m", "snakemake", "--lint")
