@@ -9,46 +9,7 @@ import numpy as np
 
 from .binning import bin_plane
 from .granulometry import Granulometry
-
-COLUMNS = {
-    "method": "the method that subtracted the background",
-    "radius_px": "half-width of its filter: disk radius, (min_size - 1) / 2, or high_sigma, px",
-    "radius_um": "the same in µm, where the calibration is known",
-    "saturation_level": "grey level at which the detector is full",
-    "saturated_fraction": "fraction of the pixels of the stack at that level or above",
-    "nonfinite_fraction": "fraction of the pixels of the stack that are NaN or infinite",
-    "clipped_fraction": "fraction of the pixels of the result that were cut to fit its dtype",
-    "negative_fraction": "fraction of the pixels below zero before clipping or offsetting",
-    "offset": "constant that was added to the result, grey levels",
-    "background_median_before": "median of the background pixels of the projection, grey levels",
-    "background_median_after": "the same of the result, without the offset",
-    "background_mad_before": "median absolute deviation of the background pixels before",
-    "background_mad_after": "the same after",
-    "unevenness_before": "range of a 2nd-order surface fitted to the background, grey levels",
-    "unevenness_after": "the same after",
-    "unevenness_ratio": "unevenness_after / unevenness_before",
-    "object_fraction": "fraction of the pixels that belong to objects",
-    "signal_to_background_before": "(object mean - background median) / background median, before",
-    "signal_to_background_after": "the same after",
-    "contrast_to_noise_before": "the same difference / (1.4826 × background_mad before)",
-    "contrast_to_noise_after": "the same after",
-    "signal_survived": "object intensity above the local background: after / before",
-    "object_diameter_px": "median diameter of the objects, weighted by area, px",
-    "object_diameter_um": "the same in µm, where the calibration is known",
-    "largest_diameter_px": "diameter that 95 % of the object area does not exceed, px",
-    "recommended_radius_px": "smallest top-hat radius that keeps the objects, px",
-    "recommended_radius_um": "the same in µm, where the calibration is known",
-    "signal_kept_at_radius": "fraction of object intensity that a top-hat of radius_px keeps",
-    "signal_kept_at_recommended": "the same at recommended_radius_px",
-    "sharpest_plane": "index along Z, from 0, of the plane with the strongest local contrast",
-    "planes": "number of planes that were projected",
-    "drift_z": "change of the plane means from first to last plane / their median",
-    "flicker_z": "largest deviation of a plane's mean from its two neighbours' / median",
-    "stack_mean": "mean grey level of the stack (every 16th row)",
-    "drift_t": "change of stack_mean from first to last time point / its median",
-    "flicker_t": "deviation of this time point's stack_mean from the straight line in time",
-}
-"""Column of the sample's table: what it is. Fractions are 0 to 1; a missing value is NaN."""
+from .qc_table import COLUMNS
 
 
 def measure_plane(

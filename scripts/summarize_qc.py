@@ -1,0 +1,47 @@
+"""Gather the QC numbers of all samples into one table, each row judged."""
+
+from clearfield.job import run_job  # first: it limits numpy's threads
+
+
+def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
+    """Judge each row of the samples' tables and write them as one.
+
+    Parameters
+    ----------
+    folder : str
+        Of the samples' tables; what else lies there belongs to removed samples and is named.
+    metrics : str
+        The table to write. Rows stand in the order of standard input, which names the samples'
+        tables, a path a line; they pass one at a time, so 10,000 need no more memory than one.
+    settings : dict
+        The thresholds of `summarize_qc` in the config.
+    """
+    import sys
+    from collections import Counter
+    from pathlib import Path
+
+    from clearfield.qc_table import COLUMNS, KEYS, VERDICT, read_table, write_table
+    from clearfield.status import judge
+
+    paths = [Path(line) for line in sys.stdin.read().split("\n") if line]
+    counts: Counter[str] = Counter()
+
+    def rows():
+        for path in paths:
+            for row in read_table(path):
+                status, reason = judge(row, settings)
+                counts[status] += 1
+                yield row | {"status": status, "reason": reason}
+
+    write_table(metrics, [*KEYS, *VERDICT, *COLUMNS], rows())
+    summary = ", ".join(f"{counts[status]} {status}" for status in ("ok", "warn", "fail"))
+    print(f"{len(paths)} samples, {counts.total()} rows: {summary}")
+    names = {path.name for path in paths}
+    removed = sorted(path.stem for path in Path(folder).glob("*.tsv") if path.name not in names)
+    if removed:
+        shown = ", ".join(removed[:10]) + (", …" if len(removed) > 10 else "")
+        print(f"earlier results left out, not in this run ({len(removed)}): {shown}")
+
+
+if __name__ == "__main__":
+    run_job(summarize_qc)
