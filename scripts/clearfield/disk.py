@@ -1,7 +1,8 @@
 """A disk written as few shifted copies, so that its running minimum takes few passes."""
 
 from functools import lru_cache
-from math import ceil, gcd, isqrt, log2
+from itertools import pairwise
+from math import gcd, isqrt
 from typing import NamedTuple
 
 
@@ -89,7 +90,7 @@ def _hull_moves(radius: int, cut: int) -> list[tuple[int, int]]:
             hull.pop()
         hull.append((x, y))
     moves = [*_segment(0, 1, 2 * corner[0]), *_segment(1, 0, 2 * hull[-1][1])]
-    for (x0, y0), (x1, y1) in zip(hull, hull[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(hull):
         dx, dy = x1 - x0, y0 - y1
         steps = gcd(dx, dy)
         moves += _segment(dy // steps, dx // steps, steps)

@@ -50,7 +50,7 @@ def run_tasks(function: Callable[..., None], tasks: Iterable[tuple], threads: in
                 return
             try:
                 function(*task)
-            except BaseException as error:  # noqa: BLE001 - raised again below
+            except BaseException as error:
                 errors.append(error)
 
     helpers = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
