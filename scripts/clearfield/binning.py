@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+LARGEST = 1e30
+"""ASSUME: no grey level is larger; sums of float32 pixels stay finite below it."""
+
 
 def bin_factor(shape: tuple[int, int], limit: int = 512) -> int:
     """Give the smallest factor by which blocks of a plane leave at most `limit` rows and columns.
@@ -29,7 +32,8 @@ def bin_plane(image: np.ndarray, factor: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        float32, grey levels; NaN where a block holds a NaN or an infinite pixel.
+        float32, grey levels; NaN where a block holds a NaN or an infinite pixel (or
+        one beyond `LARGEST`).
 
     Examples
     --------
@@ -48,9 +52,10 @@ def bin_plane(image: np.ndarray, factor: int) -> np.ndarray:
                 block.reshape(last - first, factor, -1), axis=1, dtype=np.float64
             )[:, : columns * factor]
             block = sum(block[:, k::factor] for k in range(factor)) / factor**2
-        binned[first:last] = block
+        with np.errstate(over="ignore"):
+            binned[first:last] = block
     if np.dtype(image.dtype).kind == "f":
-        binned[~np.isfinite(binned)] = np.nan
+        binned[~(np.abs(binned) < LARGEST)] = np.nan
     return binned
 
 

@@ -277,20 +277,23 @@ def otsu_threshold(values: np.ndarray) -> float:
 
 def _signals(steps: list[_Step], objects: np.ndarray, background: np.ndarray) -> list[float]:
     """Mean over the objects of each top-hat, above its mean over the background."""
-    signals = []
     scale = 1
     inside, outside = objects.astype(np.float32), background.astype(np.float32)
+    # The image itself at full scale: on a coarse copy, small objects run into their surroundings.
+    image = steps[0].image
+    contrast = _mean(image, inside) - _mean(image, outside)
+    signals = []
     for step in steps:
         while scale < step.scale:
             inside, outside = halve(inside), halve(outside)
             scale *= 2
-        tophat = step.image - step.opened
-        means = [
-            np.vdot(weight, tophat) / max(float(weight.sum(dtype=np.float64)), 1e-9)
-            for weight in (inside, outside)
-        ]
-        signals.append(float(means[0] - means[1]))
+        signals.append(contrast - _mean(step.opened, inside) + _mean(step.opened, outside))
     return signals
+
+
+def _mean(image: np.ndarray, weight: np.ndarray) -> float:
+    total = float(weight.sum(dtype=np.float64))
+    return float(np.sum(image * weight, dtype=np.float64)) / max(total, 1e-9)
 
 
 def _diameter(radii: np.ndarray, kept: np.ndarray, share: float) -> float:
