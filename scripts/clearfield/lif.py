@@ -1,0 +1,191 @@
+"""Leica images (.lif): the package liffile reads the header, the pixels are used where they lie.
+
+LIF pixels are never compressed, and the header gives the step in bytes of each axis.
+"""
+
+from dataclasses import dataclass
+from os import PathLike, fspath
+from xml.etree import ElementTree
+
+import numpy as np
+
+from .errors import ClearfieldError
+from .micrometres import micrometres
+from .series import Series
+from .thirdparty import check_size, explained, import_reader
+
+_KIND = "a LIF file"
+# Of DimID; the last are slices of XT and T, mosaic tiles and loops.
+_LETTERS = dict(enumerate("XYZTEANGLMO", 1))
+_COLOURS = {1: 0, 2: 1, 3: 2}  # ChannelTag of red, green, blue -> sample
+
+
+@dataclass(slots=True)
+class _Axis:
+    letter: str
+    length: int
+    step_bytes: int
+    pixel_size_um: float | None
+
+
+@dataclass(slots=True)
+class _Channel:
+    step_bytes: int
+    dtype: np.dtype
+    bits: int
+    tag: int
+    name: str
+
+
+def open_series(path: str | PathLike) -> list[Series]:
+    """Describe the images of a LIF file.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    list of Series
+        One for each image, named by its path in the file's tree. Axes stand in the order in which
+        they are stored, e.g. "TCZX" of an XZT scan; M are the tiles of a scan that was not merged,
+        E emission wavelengths (lambda), L excitation wavelengths, A angles, S red, green, blue.
+        Lifetimes (FLIM) are no images and left out.
+
+    Raises
+    ------
+    ClearfieldError
+        Not a LIF file or truncated; or, when an image is read: incomplete, or with channels of
+        different types.
+    """
+    size = check_size(path, _KIND)
+    package = import_reader("liffile", "liffile", path)
+    with explained(path, _KIND), package.LifFile(fspath(path)) as file:
+        return [
+            _describe(path, size, image.path, image.xml_element, image.memory_block)
+            for image in file.images
+            if image.xml_element.find("./Data/Image/ImageDescription/Dimensions") is not None
+        ]
+
+
+def _describe(
+    path: str | PathLike, size: int, name: str, element: ElementTree.Element, block
+) -> Series:
+    description = element.find("./Data/Image/ImageDescription")
+    axes = [_axis(item) for item in description.iterfind("./Dimensions/DimensionDescription")]
+    channels = [_channel(item) for item in description.iterfind("./Channels/ChannelDescription")]
+    if not axes or not channels:
+        raise ClearfieldError(f"{path}, image {name}, has no pixels; export it from LAS X again")
+    start, dtype = block.offset, channels[0].dtype
+    last = max(channel.step_bytes for channel in channels) + dtype.itemsize
+    last += sum((axis.length - 1) * axis.step_bytes for axis in axes)
+    if start + block.size > size:
+        raise ClearfieldError(
+            f"{path} is truncated: image {name} ends {start + block.size - size} bytes beyond it; "
+            "copy it again from its source"
+        )
+    fault = ""
+    if last > block.size:
+        fault = f"holds {block.size} of its {last} bytes (was its scan stopped?)"
+    elif any(channel.dtype != dtype for channel in channels):
+        fault = "has channels of different pixel types"
+    colours = _is_rgb(channels)
+    if colours:
+        channels = sorted(channels, key=lambda channel: _COLOURS[channel.tag])
+    if len(channels) > 1:
+        gap = abs(channels[1].step_bytes - channels[0].step_bytes)
+        axes.append(_Axis("S" if colours else "C", len(channels), gap, None))
+    axes.sort(key=lambda axis: axis.step_bytes, reverse=True)
+    if colours:  # Red may lie before or after blue.
+        axes.sort(key=lambda axis: axis.letter == "S")
+    series = Series(
+        name=name,
+        axes="".join(axis.letter for axis in axes),
+        shape=tuple(axis.length for axis in axes),
+        dtype=dtype,
+        read=None,
+        channel_names=[] if colours else _names(channels, element),
+        saturation_level=_saturation_level(channels),
+    )
+    for axis in axes:
+        if axis.letter in "XYZ":
+            series.pixel_size_um[axis.letter.lower()] = axis.pixel_size_um
+    steps = {axis.letter: axis.step_bytes for axis in axes}
+    fixed = [axis for axis in series.index_axes if axis not in "CS"]
+    starts = np.array([start + channel.step_bytes for channel in channels], np.int64)
+
+    def place(index: tuple[int, ...]) -> int:
+        """Find the first byte of a plane."""
+        numbers = dict(zip(series.index_axes, map(int, index), strict=True))
+        channel = numbers.get("C", numbers.get("S", 0))
+        return int(starts[channel]) + sum(numbers[axis] * steps[axis] for axis in fixed)
+
+    plane = tuple(series.sizes[axis] for axis in series.plane_axes)
+    strides = tuple(steps[axis] for axis in series.plane_axes)
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        if fault:
+            raise ClearfieldError(
+                f"{path}, image {name}, {fault}; export it from LAS X as files of its own"
+            )
+        with explained(path, _KIND):
+            pixels = np.memmap(path, np.uint8, "r")
+            view = np.ndarray(plane, dtype, pixels, place(index), strides)
+            return np.array(view)
+
+    series.read = read
+    whole = strides == (plane[-1] * dtype.itemsize, dtype.itemsize)
+    if len(plane) == 2 and whole and not fault:
+        series.files = [fspath(path)]
+        indices = np.ndindex(*(series.sizes[axis] for axis in series.index_axes))
+        series.offsets = np.array([(0, place(index)) for index in indices], np.int64)
+    return series
+
+
+def _axis(element: ElementTree.Element) -> _Axis:
+    """Read an axis; its Length is from the centre of the first pixel to that of the last."""
+    count, length = int(element.get("NumberOfElements")), element.get("Length")
+    size = micrometres(length, element.get("Unit")) if count > 1 else None
+    letter = _LETTERS.get(int(element.get("DimID")), "Q")
+    step = float(f"{size / (count - 1):.12g}") if size else None
+    return _Axis(letter, count, int(element.get("BytesInc")), step)
+
+
+def _channel(element: ElementTree.Element) -> _Channel:
+    bits = int(element.get("Resolution"))
+    size = next(size for size in (1, 2, 4, 8) if bits <= 8 * size)
+    kind = "f" if element.get("DataType") == "1" else "u"
+    name = next(
+        (
+            item.findtext("Value") or ""
+            for item in element.iterfind("ChannelProperty")
+            if item.findtext("Key") == "DyeName"
+        ),
+        "",
+    )
+    return _Channel(
+        int(element.get("BytesInc")),
+        np.dtype(f"<{kind}{size}"),
+        bits,
+        int(element.get("ChannelTag") or 0),
+        name or element.get("LUTName") or "",
+    )
+
+
+def _is_rgb(channels: list[_Channel]) -> bool:
+    """Tell samples of one colour image, side by side, from channels."""
+    places = sorted(channel.step_bytes for channel in channels)
+    return sorted(channel.tag for channel in channels) == [1, 2, 3] and places == [
+        places[0] + number * channels[0].dtype.itemsize for number in range(3)
+    ]
+
+
+def _names(channels: list[_Channel], element: ElementTree.Element) -> list[str]:
+    """Name channels after their dyes, or else their look-up tables, where these differ."""
+    names = [channel.name for channel in channels]
+    return names if all(names) and len(set(names)) == len(names) else []
+
+
+def _saturation_level(channels: list[_Channel]) -> int | None:
+    kinds = {channel.dtype.kind for channel in channels}
+    return 2 ** max(channel.bits for channel in channels) - 1 if kinds == {"u"} else None

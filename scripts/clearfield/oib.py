@@ -1,0 +1,162 @@
+"""Olympus FluoView images (.oib, .oif): planes in TIFF files, unpacked by the package oiffile."""
+
+import re
+import threading
+from collections import defaultdict
+from io import BytesIO
+from os import PathLike, fspath
+from types import ModuleType
+
+import numpy as np
+import tifffile
+
+from .errors import ClearfieldError
+from .micrometres import micrometres
+from .series import Series
+from .thirdparty import check_size, explained, import_reader
+
+_KIND = "an Olympus FluoView file"
+_NAME = re.compile(r"(?P<prefix>.*?)_?(?P<axes>(?:[A-Z]\d{2,})*)")
+_LETTERS = {"L": "E"}  # the file's L is an emission wavelength (lambda)
+
+
+def open_series(path: str | PathLike) -> list[Series]:
+    """Describe the image of an .oib file, or of an .oif file with its folder ``.oif.files``.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    list of Series
+        The image; then what other sequences of planes (reference images) the file holds. Axes are
+        those in the names of the planes (C, Z, T; A angles, P points, E wavelengths), then those
+        of a plane: YX, or ZX, TX of such scans.
+
+    Raises
+    ------
+    ClearfieldError
+        Not a FluoView file, truncated, or a plane is missing, which is named.
+    """
+    check_size(path, _KIND)
+    package = import_reader("oiffile", "oiffile", path)
+    with explained(path, _KIND):
+        opened = _Opened(package, path)
+        sequences = _find_sequences(list(opened.file.glob("*.tif")))
+        if not sequences:
+            raise ClearfieldError(
+                f"{path} has no planes beside it (its folder .files was left behind); "
+                "copy the file together with its folder"
+            )
+        main = opened.file.mainfile
+        return [_describe(path, opened, main, *sequence) for sequence in sequences]
+
+
+class _Opened:
+    """An open file of the package oiffile, closed with the last series that reads from it."""
+
+    def __init__(self, package: ModuleType, path: str | PathLike) -> None:
+        self.file, self.lock = None, threading.Lock()
+        self.file = package.OifFile(fspath(path))
+
+    def read(self, name: str) -> np.ndarray:
+        with self.lock, self.file.open_file(name) as file:
+            content = file.read()
+        with tifffile.TiffFile(BytesIO(content)) as tif:
+            return tif.pages.first.asarray()
+
+    def __del__(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+
+def _find_sequences(names: list[str]) -> list[tuple[str, dict[tuple[int, ...], str]]]:
+    """Group planes by prefix and axes, the longest sequence first.
+
+    Examples
+    --------
+    >>> _find_sequences(["s_C001Z002.tif", "s_C001Z001.tif", "s_ref.tif"])
+    [('CZ', {(1, 1): 's_C001Z001.tif', (1, 2): 's_C001Z002.tif'}), ('', {(): 's_ref.tif'})]
+    """
+    groups: dict[tuple[str, str], dict[tuple[int, ...], str]] = defaultdict(dict)
+    for name in sorted(names):
+        match = _NAME.fullmatch(name.replace("\\", "/").rpartition("/")[2][: -len(".tif")])
+        axes = re.findall(r"([A-Z])(\d+)", match["axes"])
+        letters = "".join(letter for letter, _ in axes)
+        groups[match["prefix"], letters][tuple(int(number) for _, number in axes)] = name
+    found = [(axes, planes) for (_, axes), planes in groups.items()]
+    return sorted(found, key=lambda item: -len(item[1]))
+
+
+def _describe(
+    path: str | PathLike,
+    opened: _Opened,
+    main: dict,
+    letters: str,
+    planes: dict[tuple[int, ...], str],
+) -> Series:
+    shape = tuple(max(numbers) for numbers in zip(*planes, strict=True))
+    for index in np.ndindex(*shape):
+        number = tuple(n + 1 for n in index)
+        if number not in planes:
+            wanted = "".join(f"{a}{n:03d}" for a, n in zip(letters, number, strict=True))
+            raise ClearfieldError(
+                f"{path} has {len(planes)} planes of {int(np.prod(shape))}: {wanted}.tif is "
+                "missing; copy it again from its source, or export what is complete"
+            )
+    first = opened.read(next(iter(planes.values())))
+    order = str(main["Axis Parameter Common"]["AxisOrder"])
+    plane_axes = order[1::-1] if order[:1] == "X" and len(order) > 1 else "YX"
+    axes = "".join(_LETTERS.get(letter, letter) for letter in letters)
+    axes += plane_axes + "S" * (first.ndim - 2)
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        name = planes[tuple(int(number) + 1 for number in index[: len(letters)])]
+        with explained(path, _KIND):
+            plane = opened.read(name)
+            if plane.shape != first.shape:
+                raise ValueError(f"{name} is {plane.shape}, the first plane {first.shape}")
+        return plane[..., index[-1]] if first.ndim == 3 else plane
+
+    return Series(
+        name="",
+        axes=axes,
+        shape=shape + first.shape,
+        dtype=first.dtype,
+        read=read,
+        pixel_size_um=_pixel_size_um(main, axes),
+        channel_names=_channel_names(main, shape[letters.index("C")] if "C" in letters else 1),
+        saturation_level=_saturation_level(main, first.dtype),
+    )
+
+
+def _pixel_size_um(main: dict, axes: str) -> dict[str, float | None]:
+    reference = main.get("Reference Image Parameter", {})
+    sizes = {
+        "x": micrometres(reference.get("WidthConvertValue"), reference.get("WidthUnit")),
+        "y": micrometres(reference.get("HeightConvertValue"), reference.get("HeightUnit")),
+        "z": None,
+    }
+    for number in range(9):
+        axis = main.get(f"Axis {number} Parameters Common", {})
+        if axis.get("AxisCode") == "Z" and "Z" in axes:
+            sizes["z"] = micrometres(axis.get("Interval"), axis.get("UnitName"))
+            count = int(axis.get("MaxSize") or 0)
+            if sizes["z"] is None and count > 1:
+                span = abs(float(axis["EndPosition"]) - float(axis["StartPosition"]))
+                sizes["z"] = micrometres(span / (count - 1), axis.get("UnitName"))
+    return sizes
+
+
+def _channel_names(main: dict, channels: int) -> list[str]:
+    names = [
+        str(main.get(f"Channel {number} Parameters", {}).get("CH Name") or "")
+        for number in range(1, channels + 1)
+    ]
+    return names if all(names) else []
+
+
+def _saturation_level(main: dict, dtype: np.dtype) -> int | None:
+    bits = int(main.get("Reference Image Parameter", {}).get("ValidBitCounts") or 0)
+    return 2**bits - 1 if dtype.kind == "u" and 0 < bits <= 8 * dtype.itemsize else None

@@ -1,0 +1,298 @@
+"""A stack kept as one TIFF file for each plane, with the axes in the names of the files."""
+
+import glob
+import re
+from collections import defaultdict
+from math import prod
+from os import PathLike, fspath
+from pathlib import Path
+
+import numpy as np
+
+from . import tiff
+from .errors import ClearfieldError
+from .series import Series
+
+_SUFFIXES = (".tif", ".tiff")
+_ZARR_METADATA = (".zgroup", ".zarray", ".zattrs", "zarr.json")
+# What stands in front of a number, and the axis that it counts. P is not an axis of a stack: each
+# position is a series.
+_WORDS = {
+    "z": "Z", "slice": "Z", "plane": "Z", "zslice": "Z",
+    "t": "T", "time": "T", "timepoint": "T", "tp": "T", "frame": "T",
+    "c": "C", "ch": "C", "chan": "C", "channel": "C", "w": "C", "wave": "C",
+    "s": "P", "p": "P", "pos": "P", "position": "P", "series": "P", "scene": "P", "xy": "P",
+    "f": "P", "field": "P", "fov": "P", "site": "P", "well": "P",
+    "angle": "A", "phase": "H", "view": "V", "tile": "M", "lambda": "E",
+}  # fmt: skip
+# A word and its number: "_z000", "Z001C01", "channel000", "pos_3"; not the "z1" of "Fez1".
+_TOKEN = re.compile(
+    rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_=-]?(\d+)", re.IGNORECASE
+)
+# Programs with rules of their own, tried first. Their groups: an axis, or P for parts of a
+# position; c_ is a channel that has a name instead of a number.
+_PROGRAMS = (
+    # Micro-Manager 1: img_000000000_DAPI_000.tif
+    re.compile(r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})\.tif", re.IGNORECASE),
+    # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff (row, column, field, plane)
+    re.compile(
+        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)sk(?P<T>\d+)\w*\.tiff?", re.IGNORECASE
+    ),
+)
+
+
+def open_series(path: str | PathLike) -> list[Series]:
+    """Describe the stacks that the planes of a folder, or those that a glob matches, make up.
+
+    Parameters
+    ----------
+    path : path or glob
+
+    Returns
+    -------
+    list of Series
+        One for each position (s, p, pos, ...). Axes are those found in the names (z, t, c or ch
+        or w, ...; Q where a number has no word), then those of a file. Numbers may begin
+        anywhere, but are complete. Uncompressed planes are used where they lie.
+
+    Raises
+    ------
+    ClearfieldError
+        No TIFF file; a gap, which names the first missing file; a plane of another shape or
+        type; names that differ in more than numbers.
+    """
+    if Path(path).is_dir() and any((Path(path) / name).exists() for name in _ZARR_METADATA):
+        from . import zarr
+
+        return zarr.open_series(path)
+    files = find_files(path)
+    return [_describe(path, name, *planes) for name, planes in _sort_planes(path, files).items()]
+
+
+def find_files(path: str | PathLike) -> list[str]:
+    """List the TIFF files of a folder, or those that a glob matches, in the order of names."""
+    text = fspath(path)
+    found = map(str, Path(text).iterdir()) if Path(text).is_dir() else glob.glob(text)
+    files = sorted(
+        name for name in found
+        if name.lower().endswith(_SUFFIXES) and not Path(name).name.startswith(".")
+    )  # fmt: skip
+    if not files:
+        raise ClearfieldError(
+            f"{path} holds no TIFF files ({', '.join(_SUFFIXES)}), one for each plane; "
+            "mend the path"
+        )
+    return files
+
+
+def parse_name(name: str) -> tuple[str, dict[str, int | str], str]:
+    """Find the axes in the name of a plane.
+
+    Returns
+    -------
+    rest : str
+        The name, with a mark in the place of each axis.
+    axes : dict
+        The number for each axis, or the name of a channel.
+    position : str
+        What names the position, or "".
+
+    Examples
+    --------
+    >>> parse_name("leica_Series014_z002_ch01.tif")
+    ('leica_{P}_{Z}_{C}.tif', {'Z': 2, 'C': 1}, 'Series014')
+    >>> parse_name("img_000000003_DAPI_007.tif")
+    ('{T}{C}{Z}', {'T': 3, 'C': 'DAPI', 'Z': 7}, '')
+    """
+    for program in _PROGRAMS:
+        if match := program.fullmatch(name):
+            groups = match.groupdict()
+            position = groups.pop("P", "")
+            axes = {a[0].upper(): int(v) if v.isdigit() else v for a, v in groups.items()}
+            return "{T}{C}{Z}", axes, position
+    axes: dict[str, int | str] = {}
+    positions = []
+
+    def mark(match: re.Match) -> str:
+        axis = _WORDS[match[1].lower()]
+        if axis == "P":
+            positions.append(match[0])
+        elif axis in axes:  # the second "c" of a name is not an axis: "c12_z3_ch1"
+            return match[0]
+        else:
+            axes[axis] = int(match[2])
+        return f"{{{axis}}}"
+
+    return _TOKEN.sub(mark, name), axes, "_".join(positions)
+
+
+def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str, dict]]:
+    """Group files by position: name -> (axes, file for each index)."""
+    found: dict[str, dict[tuple, str]] = defaultdict(dict)
+    rests, letters = {}, {}
+    for file in files:
+        rest, axes, position = parse_name(Path(file).name)
+        rests.setdefault(rest, file)
+        letters.setdefault("".join(axes), file)
+        if len(letters) > 1:
+            first, other = list(letters.values())[:2]
+            raise ClearfieldError(
+                f"{path}: the names {Path(first).name} and {Path(other).name} have "
+                "different axes; give a glob that matches the planes of one stack"
+            )
+        found[position][rest, *axes.values()] = file
+    axes = next(iter(letters))
+    unknown = _unknown_number(path, rests)
+    result = {}
+    for position, planes in found.items():
+        indices = {}
+        for (rest, *numbers), file in planes.items():
+            index = (unknown[rest], *numbers) if unknown else tuple(numbers)
+            if index in indices:
+                raise ClearfieldError(
+                    f"{path}: {Path(indices[index]).name} and {Path(file).name} are "
+                    "the same plane by their names; remove one of them"
+                )
+            indices[index] = file
+        result[position] = ("Q" * bool(unknown) + axes, indices)
+    return result
+
+
+def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, int]:
+    """Find the one number without a word that differs between names; empty where none does."""
+    if len(rests) == 1:
+        return {}
+    split = {rest: re.split(r"(\d+)", rest) for rest in rests}
+    parts = list(split.values())
+    if len({len(part) for part in parts}) == 1:
+        varying = [n for n in range(len(parts[0])) if len({part[n] for part in parts}) > 1]
+        if len(varying) == 1 and varying[0] % 2:
+            return {rest: int(part[varying[0]]) for rest, part in split.items()}
+    first, other = (Path(file).name for file in list(rests.values())[:2])
+    raise ClearfieldError(
+        f"{path}: the names {first} and {other} differ in more than the numbers of planes; give a "
+        'glob that matches the planes of one stack, e.g. "cell3_z*.tif"'
+    )
+
+
+def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple, str]) -> Series:
+    values = [sorted(set(numbers)) for numbers in zip(*planes, strict=True)]
+    for number, found in enumerate(values):
+        if isinstance(found[0], int):
+            values[number] = list(range(found[0], found[-1] + 1))
+    _check_complete(path, axes, planes, values)
+    shape = tuple(len(found) for found in values)
+    ordered = [
+        planes[tuple(found[n] for found, n in zip(values, index, strict=True))]
+        for index in np.ndindex(*shape)
+    ]
+    first = _open_plane(ordered[0], None)
+    if set(first.axes) & set(axes):
+        raise ClearfieldError(
+            f"{ordered[0]} has the axes {first.axes} itself and {axes} in its name; if it knows "
+            "its whole stack, give that file alone as the path"
+        )
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        file = ordered[int(np.ravel_multi_index(index[: len(shape)], shape)) if shape else 0]
+        # Opened for each plane: a folder may hold more files than can be open at once.
+        return _open_plane(file, first).read(tuple(index[len(shape) :]))
+
+    result = Series(
+        name=position,
+        axes=axes + first.axes,
+        shape=shape + first.shape,
+        dtype=first.dtype,
+        read=read,
+        pixel_size_um=first.pixel_size_um,
+        channel_names=_channel_names(axes, values, first),
+        saturation_level=first.saturation_level,
+    )
+    _set_in_place(result, ordered, first)
+    return result
+
+
+def _check_complete(
+    path: str | PathLike, axes: str, planes: dict[tuple, str], values: list[list]
+) -> None:
+    """Raise where a plane is missing, with the name that it should have."""
+    if len(planes) == prod(len(found) for found in values):
+        return
+    for index in np.ndindex(*(len(found) for found in values)):
+        wanted = tuple(found[n] for found, n in zip(values, index, strict=True))
+        if wanted not in planes:
+            # Its neighbour's name with its own numbers.
+            near = min(planes, key=lambda have: sum(a != b for a, b in zip(have, wanted)))  # noqa: B905
+            raise ClearfieldError(
+                f"{path} has a gap: {_rename(planes[near], axes, near, wanted)} is missing "
+                f"({len(planes)} planes of {prod(len(found) for found in values)}); put it back, "
+                "or give a glob that matches a complete part"
+            )
+
+
+def _rename(file: str, axes: str, have: tuple, wanted: tuple) -> str:
+    """Give the name of `file` with other numbers.
+
+    Examples
+    --------
+    >>> _rename("a_z003_ch01.tif", "ZC", (3, 1), (2, 1))
+    'a_z002_ch01.tif'
+    """
+    name = Path(file).name
+    for axis, old, new in zip(axes, have, wanted, strict=True):
+        if old == new:
+            continue
+
+        def renumber(match: re.Match, axis=axis, old=old, new=new) -> str:
+            word, digits = match[1] or "", match[2]
+            fits = axis == "Q" or not word or _WORDS.get(word.lower()) == axis
+            if not fits or int(digits) != old:
+                return match[0]
+            return match[0][: -len(digits)] + str(new).zfill(len(digits))
+
+        if isinstance(old, str):
+            name = name.replace(f"_{old}_", f"_{new}_")
+        else:
+            name = re.sub(r"([A-Za-z]*)[_=-]?(\d+)", renumber, name)
+    return name
+
+
+def _open_plane(file: str, first: Series | None) -> Series:
+    """Open one file, which holds one image like `first`."""
+    found = tiff.open_series(file)
+    if len(found) != 1:
+        raise ClearfieldError(
+            f"{file} holds {len(found)} series, so it is not one plane of a stack; give it alone "
+            "as the path, with load_stack.series"
+        )
+    plane = found[0]
+    if first is not None and (
+        plane.shape != first.shape
+        or plane.axes != first.axes
+        or plane.dtype.newbyteorder("=") != first.dtype.newbyteorder("=")
+    ):
+        raise ClearfieldError(
+            f"{file} is {plane.axes} {plane.shape} {plane.dtype.name}, but the first plane of "
+            f"its stack is {first.axes} {first.shape} {first.dtype.name}; give a glob that "
+            "leaves it out, or export it again"
+        )
+    return plane
+
+
+def _set_in_place(series: Series, files: list[str], first: Series) -> None:
+    """Use the files where they lie, if none is compressed and all have one byte order."""
+    offsets = []
+    for number, file in enumerate(files):
+        plane = _open_plane(file, first)
+        if plane.offsets is None or plane.dtype != first.dtype or len(plane.files) != 1:
+            offsets = None
+        if offsets is not None:
+            offsets += [(number, int(offset)) for _, offset in plane.offsets]
+    if offsets is not None:
+        series.files, series.offsets = files, np.array(offsets, np.int64).reshape(-1, 2)
+
+
+def _channel_names(axes: str, values: list[list], first: Series) -> list[str]:
+    if "C" in axes and isinstance(values[axes.index("C")][0], str):
+        return list(values[axes.index("C")])
+    return first.channel_names if "C" in first.axes else []

@@ -1,0 +1,79 @@
+"""Readers from other packages: how they come in, and how their errors reach the user."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from os import PathLike
+from types import ModuleType
+
+from .errors import ClearfieldError
+
+
+def import_reader(module: str, package: str, path: str | PathLike) -> ModuleType:
+    """Import the package that reads `path`, or say what to install.
+
+    Parameters
+    ----------
+    module : str
+        As imported, e.g. "pylibCZIrw.czi".
+    package : str
+        As installed, e.g. "pylibCZIrw".
+    path : path
+        The file that needs it, for the error.
+    """
+    # What a reader says about a file goes into our own errors, not between the lines of a log.
+    logging.getLogger(module.partition(".")[0]).addHandler(logging.NullHandler())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return import_module(module)
+    except ImportError as error:
+        raise ClearfieldError(
+            f"{path} needs the Python package {package}, which cannot be imported ({error}); "
+            f"run `pip install {package}`, or use the environment of load_stack (--sdm conda), "
+            "which has it"
+        ) from error
+
+
+@contextmanager
+def explained(path: str | PathLike, kind: str) -> Iterator[None]:
+    """Turn whatever a reader raises into one sentence that names file and cause.
+
+    Examples
+    --------
+    >>> try:
+    ...     with explained("a.czi", "a CZI file"):
+    ...         raise ValueError("no ZISRAWFILE")
+    ... except ClearfieldError as error:
+    ...     print(str(error)[:53])
+    a.czi cannot be read as a CZI file (no ZISRAWFILE); i
+    """
+    try:
+        yield
+    except (ClearfieldError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise ClearfieldError(f"{path} does not exist; mend the path") from None
+    except PermissionError:
+        raise ClearfieldError(
+            f"{path} may not be read by this user; change its permissions"
+        ) from None
+    except Exception as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise ClearfieldError(
+            f"{path} cannot be read as {kind} ({cause[:200]}); it is damaged, truncated, "
+            "or of another format: copy it again from its source"
+        ) from error
+
+
+def check_size(path: str | PathLike, kind: str) -> int:
+    """Give a file's size in bytes; an empty file is an error of its own."""
+    from pathlib import Path
+
+    with explained(path, kind):
+        size = Path(path).stat().st_size
+    if not size:
+        raise ClearfieldError(f"{path} is empty (0 bytes); copy it again from its source")
+    return size

@@ -1,0 +1,255 @@
+"""OME-Zarr images (.zarr), versions 0.1 to 0.5, in zarr stores of version 2 or 3.
+
+The package zarr reads the arrays; the few metadata of OME-Zarr that matter here are read as they
+stand in the specification, which costs less to start than a package for them.
+"""
+
+import threading
+import warnings
+from math import prod
+from os import PathLike, fspath
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from .errors import ClearfieldError
+from .micrometres import micrometres
+from .series import Series
+from .thirdparty import explained, import_reader
+
+_KIND = "an OME-Zarr image"
+_MOST_CACHED_BYTES = 1 << 28
+_TYPES = {"time": "T", "channel": "C"}
+_LETTERS = {"lambda": "E", "wavelength": "E", "phase": "H", "angle": "A", "view": "V", "tile": "M"}
+_METADATA = {".zarray", ".zattrs", ".zgroup", "zarr.json"}
+
+
+def open_series(path: str | PathLike) -> list[Series]:
+    """Describe the images of an OME-Zarr store: one, those of bioformats2raw, or of a plate.
+
+    Parameters
+    ----------
+    path : path
+        A folder; also that of one image within a store, or of a plain zarr array.
+
+    Returns
+    -------
+    list of Series
+        At full resolution, named by their own name or by their path in the store. Label images
+        are left out. A chunk that is not in the store holds the fill value, as zarr defines.
+
+    Raises
+    ------
+    ClearfieldError
+        No zarr store, no image in it, damaged metadata, or an array without any pixels.
+    """
+    if not Path(path).is_dir():
+        raise ClearfieldError(
+            f"{path} is not a folder, as an OME-Zarr image is; unpack it, or give it the suffix "
+            "of what it is"
+        )
+    if not any((Path(path) / name).exists() for name in _METADATA):
+        raise ClearfieldError(
+            f"{path} holds no zarr metadata (.zgroup, .zarray or zarr.json); it was copied in "
+            "part: copy it again from its source"
+        )
+    package = import_reader("zarr", "zarr", path)
+    with explained(path, _KIND), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        node = package.open(fspath(path), mode="r")
+        if isinstance(node, package.Array):
+            return [_describe_array(path, "", node)]
+        images = list(_find_images(path, node, ""))
+        if not images:
+            inside = ", ".join(sorted(node)[:8]) or "nothing"
+            raise ClearfieldError(
+                f"{path} is a zarr group without an OME-Zarr image (no multiscales in its "
+                f"metadata); choose one of what it holds: {inside}"
+            )
+        bits = _significant_bits(path)
+        if len(bits) != len(images):
+            bits = [None] * len(images)
+        return [
+            _describe(path, *found, image_bits)
+            for found, image_bits in zip(images, bits, strict=True)
+        ]
+
+
+def _find_images(path: str | PathLike, group, where: str):
+    """Yield (path in the store, group, multiscales entry) of each image, plate by well by field."""
+    own = _attributes(group)
+    if images := own.get("multiscales"):
+        for image in images:
+            yield where, group, image
+    elif "plate" in own:
+        for well in own["plate"].get("wells", []):
+            place = f"{where}{well['path']}/"
+            try:
+                fields = group[well["path"]]
+            except KeyError:
+                raise ClearfieldError(
+                    f"{path} is incomplete: it lists the well {place[:-1]}, which is not there; "
+                    "copy it again from its source"
+                ) from None
+            yield from _find_images(path, fields, place)
+    elif "well" in own:
+        for field in own["well"].get("images", []):
+            yield from _find_images(path, group[field["path"]], f"{where}{field['path']}/")
+    elif "bioformats2raw.layout" in own:
+        listed = _attributes(group["OME"]).get("series") if "OME" in group else None
+        # Without a list, images are numbered from 0 on.
+        names = listed or sorted((name for name in group if name.isdigit()), key=int)
+        for name in names:
+            yield from _find_images(path, group[name], f"{where}{name}/")
+
+
+def _attributes(group) -> dict:
+    """Give the OME metadata of a group, which version 0.5 moved under "ome"."""
+    attributes = dict(group.attrs)
+    return {**attributes, **attributes["ome"]} if "ome" in attributes else attributes
+
+
+def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | None) -> Series:
+    level = image["datasets"][0]
+    array = group[level["path"]]
+    axes, units = _axes(image.get("axes"), array.ndim)
+    if len(axes) != array.ndim:
+        raise ClearfieldError(
+            f"{path}: image {where or '/'} names {len(axes)} axes of an array that has "
+            f"{array.ndim}; its writer left it broken"
+        )
+    series = _describe_array(path, where, array, axes)
+    series.name = str(image.get("name") or "").strip("/") or where.rstrip("/")
+    scale = [
+        a * b for a, b in zip(_scale(image, array.ndim), _scale(level, array.ndim), strict=True)
+    ]
+    for axis, size, unit in zip(axes, scale, units, strict=True):
+        # A scale without a unit is not a calibration, and 1 is only what such axes default to.
+        if axis in "XYZ":
+            series.pixel_size_um[axis.lower()] = micrometres(size, unit)
+    channels = _attributes(group).get("omero", {}).get("channels", [])
+    names = [str(channel.get("label") or "") for channel in channels]
+    if len(names) == series.sizes.get("C", 1) and all(names):
+        series.channel_names = names
+    if bits and array.dtype.kind == "u" and 0 < bits <= 8 * array.dtype.itemsize:
+        series.saturation_level = 2**bits - 1
+    return series
+
+
+def _axes(axes: list | None, count: int) -> tuple[str, list[str | None]]:
+    """Give a letter and the unit of each axis.
+
+    Examples
+    --------
+    >>> _axes([{"name": "t", "type": "time"}, {"name": "y", "unit": "nanometer"}, "x"], 3)
+    ('TYX', [None, 'nanometer', None])
+    >>> _axes(None, 5)  # versions 0.1 and 0.2 have all five
+    ('TCZYX', [None, None, None, None, None])
+    """
+    if axes is None:
+        return "TCZYX" if count == 5 else "Q" * (count - 2) + "YX", [None] * count
+    letters, units = [], []
+    for axis in axes:
+        axis = {"name": axis} if isinstance(axis, str) else axis
+        name = str(axis.get("name", "")).lower()
+        letter = name.upper() if name in ("t", "c", "z", "y", "x") else None
+        letter = letter or _TYPES.get(axis.get("type")) or _LETTERS.get(name)
+        letters.append(letter if letter and letter not in letters else "Q")
+        units.append(axis.get("unit"))
+    if not set("YX") & set(letters) and letters[-2:] == ["Q", "Q"]:
+        letters[-2:] = "YX"  # a plane has to be something
+    return "".join(letters), units
+
+
+def _scale(entry: dict, count: int) -> list[float]:
+    """Multiply the scales of coordinateTransformations."""
+    scale = [1.0] * count
+    for transformation in entry.get("coordinateTransformations") or []:
+        if transformation.get("type") == "scale":
+            # A scale given as the path of an array is unknown here, as 0 is.
+            factors = transformation.get("scale") or [0.0] * count
+            scale = [a * float(b) for a, b in zip(scale, factors, strict=True)]
+    return scale
+
+
+def _significant_bits(path: str | PathLike) -> list[int | None]:
+    """Read the significant bits of the images from the OME-XML of bioformats2raw."""
+    file = Path(path) / "OME" / "METADATA.ome.xml"
+    try:
+        root = ElementTree.parse(file).getroot()
+    except (OSError, ElementTree.ParseError):
+        return []
+    found = []
+    for image in root.iterfind("{*}Image"):
+        pixels = image.find("{*}Pixels")
+        bits = pixels.get("SignificantBits") if pixels is not None else None
+        found.append(int(bits) if bits else None)
+    return found
+
+
+def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> Series:
+    """Describe an array; without `axes` by the names of its dimensions, if it has any."""
+    if not axes:
+        names = getattr(array.metadata, "dimension_names", None)
+        axes, _ = _axes([name or "" for name in names] if names else None, array.ndim)
+    if array.ndim < 2 or 0 in array.shape:
+        raise ClearfieldError(
+            f"{path}: the array {where or '/'} has the shape {array.shape}, which is no image; "
+            "choose another one"
+        )
+    _check_pixels(path, array)
+    reader = _Slabs(array, axes)
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        with explained(path, _KIND):
+            return reader.read(index)
+
+    return Series(name="", axes=axes, shape=tuple(array.shape), dtype=array.dtype, read=read)
+
+
+def _check_pixels(path: str | PathLike, array) -> None:
+    """Raise where an array in a folder has not one chunk: its copy left the pixels behind."""
+    folder = Path(path) / array.path
+    if folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _METADATA:
+        raise ClearfieldError(
+            f"{path} has no pixels: the folder {array.path or '.'} holds metadata alone; "
+            "copy it again from its source"
+        )
+
+
+class _Slabs:
+    """Planes of an array, decoded a chunk's depth at a time: each chunk once for all its planes."""
+
+    def __init__(self, array, axes: str) -> None:
+        self._array, self._lock, self._start, self._slab = array, threading.Lock(), None, None
+        plane = Series("", axes, tuple(array.shape), array.dtype, None).plane_axes
+        self._plane = [axes.index(axis) for axis in plane]
+        self._index = [number for number in range(array.ndim) if number not in self._plane]
+        self._depth = self._depths()
+
+    def _depths(self) -> list[int]:
+        chunks = self._array.chunks
+        depth = [min(chunks[n], self._array.shape[n]) for n in self._index]
+        plane_bytes = prod(self._array.shape[n] for n in self._plane) * self._array.dtype.itemsize
+        while depth and max(depth) > 1 and prod(depth) * plane_bytes > _MOST_CACHED_BYTES:
+            largest = depth.index(max(depth))
+            depth[largest] = -(-depth[largest] // 2)
+        return depth
+
+    def read(self, index: tuple[int, ...]) -> np.ndarray:
+        start = tuple(
+            int(number) // depth * depth for number, depth in zip(index, self._depth, strict=True)
+        )
+        with self._lock:
+            if self._start != start:
+                self._slab = None  # so that two are never in memory
+                selection = [slice(None)] * self._array.ndim
+                for axis, first, depth in zip(self._index, start, self._depth, strict=True):
+                    selection[axis] = slice(first, first + depth)
+                slab = np.asarray(self._array[tuple(selection)])
+                self._slab = slab.transpose(*self._index, *self._plane)
+                self._start = start
+            slab = self._slab
+        inside = (int(number) - first for number, first in zip(index, start, strict=True))
+        return slab[tuple(inside)]
