@@ -196,8 +196,12 @@ def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def ticks(low: float, high: float, count: int = 4) -> tuple[list[float], list[str]]:
+def ticks(
+    low: float, high: float, count: int = 4, *, whole: bool = False
+) -> tuple[list[float], list[str]]:
     """Give at most `count` + 1 round values from `low` to `high`, and their labels.
+
+    With `whole`, whole numbers only.
 
     Examples
     --------
@@ -208,7 +212,9 @@ def ticks(low: float, high: float, count: int = 4) -> tuple[list[float], list[st
 
     values = [
         float(value)
-        for value in MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        for value in MaxNLocator(count, steps=[1, 2, 2.5, 5, 10], integer=whole).tick_values(
+            low, high
+        )
         if low <= value <= high
     ]
     return values, [f"{value:.6g}".replace("-", "−") for value in values]

@@ -23,9 +23,10 @@ from .canvas import (
     shorten,
     ticks,
 )
-from .display import fit, grey_wedge, is_stretched, paint, profile_of, scale_bar, to_grey
+from .display import fit, grey_wedge, is_stretched, paint, panel_size, scale_bar, to_grey
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .view import View
@@ -34,14 +35,17 @@ SATURATED, CLIPPED, NONFINITE = ORANGE, SKY, PURPLE
 
 # Pixels of the figure.
 WIDTH = 1800
+HALF = 1330  # one of two columns of rows
 MARGIN = 28
 GAP = 18
 BAR = 14
 BAR_LABELS = 74
 TITLE = 66
 ROW_TITLE = 56
-ROW_FOOT = 34
-PLOTS_FROM = 70  # from the last colour bar to the plots: their own tick labels
+ROW_FOOT = 46  # tick labels and a note
+STEPS_TITLE = 24
+PLOTS_LEAST = 240
+PLOTS_FROM = 56  # from the last colour bar to the plots: their own tick labels
 
 METHOD_NAMES = {
     "tophat": "top-hat",
@@ -60,7 +64,7 @@ SIZE_NAMES = {
 
 def panel_limit(rows: int) -> int:
     """Choose the longer side of an image panel, px, for a figure of so many rows."""
-    return 400 if rows <= 2 else 320 if rows <= 4 else 260
+    return 400 if rows <= 2 else 320 if rows <= 3 else 240
 
 
 def describe_settings(channel: dict) -> str:
@@ -105,91 +109,86 @@ def draw_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        `WIDTH` px wide.
+        Wider than high: more than three rows stand in two columns.
     """
-    from .display import panel_size
-
-    limit = panel_limit(len(views))
-    sizes = [panel_size(view.shape, limit) for view in views]
-    height = TITLE + sum(
-        (ROW_TITLE + max(rows, 240) + ROW_FOOT) + (ROW_TITLE // 2 + rows if view.steps else 0)
-        for view, (rows, _) in zip(views, sizes, strict=True)
-    )
-    figure = new_figure(WIDTH, height)
+    size = panel_size(views[0].shape, panel_limit(len(views)))
+    columns = 1 if len(views) <= 3 else 2
+    down = -(-len(views) // columns)
+    row = ROW_TITLE + max(size[0], PLOTS_LEAST) + ROW_FOOT
+    if views[0].steps:
+        row += STEPS_TITLE + size[0] + GAP
+    width = WIDTH if columns == 1 else columns * HALF
+    figure = new_figure(width, TITLE + down * row)
     add_text(figure, MARGIN, 26, shorten(sample, 120), fontsize=14, fontweight="bold")
     add_text(figure, MARGIN, 52, shorten(subtitle, 220), color=GREY)
-    y = TITLE
-    for view, size in zip(views, sizes, strict=True):
-        y = _draw_row(figure, view, y, size, pixel_um, projection_name)
+    if is_stretched(views[0].shape):
+        add_text(figure, MARGIN + 500, 52, "Stretched, not to scale", color=VERMILLION)
+    for index, view in enumerate(views):
+        place = index // down * HALF, TITLE + index % down * row
+        _draw_row(figure, view, *place, width // columns, size, pixel_um, projection_name)
     return figure
 
 
 def _draw_row(
     figure: Figure,
     view: View,
+    x: int,
     y: int,
+    width: int,
     size: tuple[int, int],
     pixel_um: float | None,
     projection_name: str,
-) -> int:
-    """Draw one row with its upper edge at y; give its lower edge."""
+) -> None:
+    """Draw the panels of a view into a row with its upper left corner at (x, y)."""
     rows, columns = size
-    add_text(figure, MARGIN, y + 14, shorten(view.title, 190), fontsize=11, fontweight="bold")
+    right = x + width - MARGIN
+    x += MARGIN
+    add_text(figure, x, y + 14, shorten(view.title, width // 9), fontsize=11, fontweight="bold")
     captions, top = y + ROW_TITLE - 14, y + ROW_TITLE
-    x = MARGIN
+    notes = top + rows + 16
     nonfinite = ~np.isfinite(view.panels["projection"])
     nonfinite = nonfinite if nonfinite.any() else None
     line = round((view.row + 0.5) / view.shape[0] * rows)
-    for name, caption, limits, marks in (
-        ("projection", projection_name, view.raw_range, ((view.saturated, SATURATED),)),
-        ("background", "Estimated background", view.raw_range, ()),
-        ("result", "Result", view.result_range, ((view.clipped, CLIPPED),)),
+    left = x
+    for name, caption, limits, mark, colour in (
+        ("projection", projection_name, view.raw_range, view.saturated, SATURATED),
+        ("background", "Background", view.raw_range, None, BLACK),
+        ("result", "Result", view.result_range, view.clipped, CLIPPED),
     ):
-        add_text(figure, x, captions, caption)
+        add_text(figure, left, captions, caption)
         rgba = to_grey(fit(view.panels[name], size), limits)
-        for mark, colour in (*marks, (nonfinite, NONFINITE)):
-            if mark is not None:
-                paint(rgba, fit(mark, size), colour)
-        add_pixels(figure, rgba, x, top)
-        add_rectangle(figure, x - 10, top + line - 1, 8, 3, color=BLACK)
+        for marks, paint_colour in ((mark, colour), (nonfinite, NONFINITE)):
+            if marks is not None:
+                paint(rgba, fit(marks, size), paint_colour)
+        add_pixels(figure, rgba, left, top)
+        add_rectangle(figure, left - 10, top + line - 1, 8, 3, color=BLACK)
         if name == "projection":
-            _draw_scale_bar(figure, x, top, size, view.shape, pixel_um)
-            note = _note(view.saturated_fraction, "saturated", "of the stack")
-            add_text(figure, x + columns, captions, note, color=SATURATED_TEXT, ha="right")
-            x += columns + GAP
+            _draw_scale_bar(figure, left, top, size, view.shape, pixel_um)
+            if view.saturated_fraction > 0:
+                note = f"■ {100 * view.saturated_fraction:.2g} % saturated"
+                add_text(figure, left, notes, note, color=SATURATED_TEXT)
+            left += columns + GAP
             continue
-        if name == "result":
-            note = _note(view.clipped_fraction, "clipped", "")
-            add_text(figure, x + columns, captions, note, color=BLUE, ha="right")
-        x += columns + 8
-        _draw_grey_bar(figure, x, top, rows, limits)
-        add_text(figure, x, captions, "grey levels", fontsize=8, color=GREY)
-        x += BAR + BAR_LABELS
+        if name == "background":
+            note = "{:.6g} to {:.6g}".format(*view.background_range).replace("-", "−")
+            add_text(figure, left, notes, note, color=GREY)
+        elif view.clipped_fraction > 0:
+            note = f"■ {100 * view.clipped_fraction:.2g} % clipped"
+            add_text(figure, left, notes, note, color=BLUE)
+        left += columns + 8
+        _draw_grey_bar(figure, left, top, rows, limits)
+        add_text(figure, left - 4, captions, "grey levels", fontsize=8, color=GREY)
+        left += BAR + BAR_LABELS
     if nonfinite is not None:
-        add_text(figure, x, y + 14, "NaN or infinite", color=NONFINITE, ha="right")
-    space = max(rows, 240)
-    _draw_plots(figure, view, x + PLOTS_FROM - BAR_LABELS // 3, captions, space)
-    bottom = top + space + ROW_FOOT
+        add_text(figure, x, notes + 18, "■ NaN or infinite", color=NONFINITE_TEXT)
+    left += PLOTS_FROM - 24
+    _draw_plots(figure, view, left, captions, right - left, max(rows, PLOTS_LEAST))
     if view.steps:
-        bottom = _draw_steps(figure, view, bottom, size)
-    if is_stretched(view.shape):
-        text = f"stretched, not to scale: {view.shape[0]} × {view.shape[1]} px"
-        add_text(figure, MARGIN, top + rows + 14, text, color=GREY)
-    return bottom
+        _draw_steps(figure, view, x, top + max(rows, PLOTS_LEAST) + ROW_FOOT, size)
 
 
-SATURATED_TEXT = "#B37700"  # the orange of the marks, darkened to be read on white
-
-
-def _note(fraction: float, what: str, where: str) -> str:
-    """Say how much is marked.
-
-    Examples
-    --------
-    >>> _note(0.009, "saturated", "of the stack"), _note(0.0, "clipped", "")
-    ('■ saturated: 0.9 % of the stack', '')
-    """
-    return f"■ {what}: {100 * fraction:.2g} % {where}".rstrip() if fraction > 0 else ""
+# The marks' own colours, darkened to be read on white.
+SATURATED_TEXT, NONFINITE_TEXT = "#A86F00", "#A0457A"
 
 
 def _draw_grey_bar(
@@ -215,54 +214,66 @@ def _draw_scale_bar(
     length, label = scale_bar(pixel_um, shape[1])
     width = max(2, round(length * columns / shape[1]))
     box = max(width, 8 * len(label)) + 16
-    if is_stretched(shape) and shape[0] > shape[1]:
-        return  # along the short side of a stretched image it would mislead
+    if box > columns - 12:
+        return
     left, lower = x + columns - box - 6, top + rows - 6
     add_rectangle(figure, left, lower - 32, box, 32, color=BLACK, alpha=0.6)
     add_rectangle(figure, left + (box - width) / 2, lower - 9, width, 4, color="white")
     add_text(figure, left + box / 2, lower - 20, label, color="white", ha="center")
 
 
-def _draw_plots(figure: Figure, view: View, x: int, y: int, height: int) -> None:
+def _draw_plots(figure: Figure, view: View, x: int, y: int, width: int, height: int) -> None:
     """Draw the profile and the sizes, one above the other or side by side."""
-    width = WIDTH - MARGIN - x
     beside = width > 640
     if beside:
         width = (width - PLOTS_FROM) // 2
-    tall = height if beside else (height - 84) // 2
+    tall = height if beside else (height - 66) // 2
     _draw_profile(figure, view, x, y, width, tall)
     if view.sizes is not None:
-        place = (x + width + PLOTS_FROM, y) if beside else (x, y + tall + 70)
-        _draw_sizes(figure, view, *place, width, tall + (14 if not beside else 0))
+        place = (x + width + PLOTS_FROM, y) if beside else (x, y + tall + 66)
+        _draw_sizes(figure, view, *place, width, tall)
 
 
 def _draw_profile(figure: Figure, view: View, x: int, y: int, width: int, height: int) -> None:
-    add_text(figure, x, y, f"Row {view.row} (from 0)")
+    raw, result = _limits(view.profile[:2]), _limits(view.profile[2:])
+    # A small difference of large grey levels would be a flat line on their scale.
+    apart = raw[0] > 2 * (raw[1] - raw[0])
+    add_text(figure, x, y, f"Row {view.row}")
+    names = "projection", "background", "result →" if apart else "result"
+    width -= 20 if apart else 0  # for the labels of a second axis
     for name, offset, colour in zip(
-        ("projection", "background", "result"), (214, 128, 42), _PROFILE_COLOURS, strict=True
+        names, (178, 98, 22) if apart else (194, 108, 26), _PROFILE_COLOURS, strict=True
     ):
         add_text(figure, x + width - offset, y, name, color=colour, ha="center", fontsize=8.5)
     axes = add_axes(figure, x, y + 14, width, height)
-    low, high = np.inf, -np.inf
     for (columns, levels), colour in zip(view.profile, _PROFILE_COLOURS, strict=True):
-        axes.plot(columns, levels, color=colour, linewidth=1.1)
-        finite = levels[np.isfinite(levels)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    if not low <= high:
-        low, high = 0.0, 1.0
-    low, high = min(low, 0.0), max(high, 0.0)
-    pad = 0.04 * (high - low) or 1.0
-    limits = (low - pad if low < 0 else low, high + pad)
-    columns = view.shape[1]
-    axes.set(xlim=(-0.5, columns - 0.5), ylim=limits)
+        own = apart and colour == _PROFILE_COLOURS[2]
+        if own:
+            right = axes.twinx()
+            _scale_levels(right, (min(0.0, result[0]), result[1]))
+            right.spines[["top", "left"]].set_visible(False)
+        (right if own else axes).plot(
+            columns, levels, color=colour, linewidth=1.1, marker="." if len(columns) == 1 else None
+        )
+    _scale_levels(axes, raw if apart else (min(0.0, raw[0], result[0]), max(raw[1], result[1])))
+    axes.set_xlim(-0.5, view.shape[1] - 0.5)
+    axes.set_xticks(*ticks(0, view.shape[1] - 1, 4, whole=True))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xticks(*ticks(0, max(1, columns - 1), 4))
-    axes.set_yticks(*ticks(*limits, 3))
-    add_text(
-        figure, x + width, y + 14 + height + 30, "column, px; grey levels upwards",
-        color=GREY, fontsize=8, ha="right",
-    )  # fmt: skip
+    note = "column, px; the row is marked beside the images"
+    add_text(figure, x + width, y + height + 44, note, color=GREY, fontsize=8, ha="right")
+
+
+def _limits(profiles: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    levels = np.concatenate([levels[np.isfinite(levels)] for _, levels in profiles])
+    return (float(levels.min()), float(levels.max())) if levels.size else (0.0, 1.0)
+
+
+def _scale_levels(axes: Axes, limits: tuple[float, float]) -> None:
+    low, high = limits
+    pad = 0.04 * (high - low) or 1.0
+    low, high = low - pad if low else low, high + pad
+    axes.set_ylim(low, high)
+    axes.set_yticks(*ticks(low, high, 3))
 
 
 _PROFILE_COLOURS = (BLACK, BLUE, VERMILLION)
@@ -283,9 +294,12 @@ def _draw_sizes(figure: Figure, view: View, x: int, y: int, width: int, height: 
         axes.axvline(sizes.recommended_radius_px, color=GREEN, linewidth=1.6)
         advice = f"{sizes.recommended_radius_px} px"
     low, high = float(radii[0]), float(radii[-1])
-    if np.isfinite(view.radius_px) and view.radius_px > 0:
+    used = np.isfinite(view.radius_px) and view.radius_px > 0
+    if used:
         axes.axvline(view.radius_px, color=VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
         low, high = min(low, view.radius_px), max(high, view.radius_px)
+        add_text(figure, x + width, y, f"used {view.radius_px:g} px", color=VERMILLION, ha="right")
+    add_text(figure, x + width - 90 * used, y, f"advised {advice}", color=GREEN, ha="right")
     axes.set_xscale("log")
     axes.set(xlim=(low / 1.1, high * 1.1), ylim=(0, 104))
     marks = [r for r in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low / 1.1 <= r <= high * 1.1]
@@ -293,22 +307,14 @@ def _draw_sizes(figure: Figure, view: View, x: int, y: int, width: int, height: 
     axes.set_xticks([], minor=True)
     axes.set_yticks([0, 50, 100], ["0", "50", "100 %"])
     axes.spines[["top", "right"]].set_visible(False)
-    add_text(figure, x, y, "Intensity kept, by radius")
-    used = f"used {view.radius_px:g} px" if np.isfinite(view.radius_px) else ""
-    add_text(figure, x + width, y, used, color=VERMILLION, ha="right")
-    add_text(figure, x + width - 90, y, f"advised {advice}", color=GREEN, ha="right")
-    add_text(
-        figure, x + width, y + 14 + height + 30, "top-hat radius, px; grey: object sizes",
-        color=GREY, fontsize=8, ha="right",
-    )  # fmt: skip
+    add_text(figure, x, y, "Intensity kept")
+    note = "by a top-hat of this radius, px; grey: sizes found"
+    add_text(figure, x + width, y + height + 44, note, color=GREY, fontsize=8, ha="right")
 
 
-def _draw_steps(figure: Figure, view: View, y: int, size: tuple[int, int]) -> int:
-    rows, columns = size
-    x = MARGIN
+def _draw_steps(figure: Figure, view: View, x: int, y: int, size: tuple[int, int]) -> None:
     for caption, image, on_result_scale in view.steps:
         limits = view.result_range if on_result_scale else view.raw_range
-        add_text(figure, x, y, caption)
-        add_pixels(figure, to_grey(fit(image, size), limits), x, y + 14)
-        x += columns + GAP
-    return y + ROW_TITLE // 2 + rows
+        add_text(figure, x, y + STEPS_TITLE - 14, caption)
+        add_pixels(figure, to_grey(fit(image, size), limits), x, y + STEPS_TITLE)
+        x += size[1] + GAP

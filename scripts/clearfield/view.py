@@ -40,6 +40,8 @@ class View:
         Of projection, background and result.
     raw_range, result_range : (low, high)
         Grey levels shown black and white.
+    background_range : (low, high)
+        Grey levels that the shown background has.
     sizes : Granulometry or None
         Evidence for a radius.
     radius_px : float
@@ -59,6 +61,7 @@ class View:
     profile: list[tuple[np.ndarray, np.ndarray]]
     raw_range: tuple[float, float]
     result_range: tuple[float, float]
+    background_range: tuple[float, float]
     sizes: Granulometry | None = None
     radius_px: float = float("nan")
     steps: list[tuple[str, np.ndarray, bool]] = field(default_factory=list)
@@ -136,6 +139,7 @@ def make_view(
         ],
         raw_range=grey_range([panels["projection"], panels["background"]]),
         result_range=result_range([panels["result"]], output),
+        background_range=grey_range([panels["background"]], 0, 100),
     )
 
 
