@@ -22,6 +22,8 @@ from scripts.clearfield.settings import json_text
 # Jobs find the python that runs Snakemake, whether its environment was activated or not;
 # a conda environment of --sdm conda still comes before it.
 os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+# Profiles find their scripts here, whatever the working directory.
+os.environ["CLEARFIELD"] = str(workflow.basedir)
 
 
 def read_yaml(path):

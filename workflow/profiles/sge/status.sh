@@ -1,0 +1,35 @@
+#!/bin/sh
+# Tells Snakemake how the Grid Engine job $1 fares: running, success or failed.
+# qstat knows the jobs that wait or run, qacct those that ended.
+
+jobs=$(qstat -u "$(id -un)") || { echo running; exit; } # no answer now: ask again later
+state=$(echo "$jobs" | awk -v job="$1" '$1 == job { print $5; exit }')
+case $state in
+*E*) # could not even start; qstat -j would say why
+    qstat -j "$1" | grep '^error' >&2
+    qdel "$1" >&2
+    echo failed
+    exit
+    ;;
+?*)
+    echo running
+    exit
+    ;;
+esac
+
+# A job that ran again after its node died has several records: the last one counts.
+ended=$(qacct -j "$1" 2>/dev/null | awk '$1 == "failed" { f = $2 } $1 == "exit_status" { e = $2 }
+    END { if (f != "") print (f == 0 && e == 0) ? "success" : "failed" }')
+if [ -z "$ended" ]; then
+    # The record comes some seconds after the end. Where none comes, the accounting cannot be
+    # read on this host, or the job was removed before it ran.
+    missing=.snakemake/sge_logs/no_record.$1
+    [ -e "$missing" ] || touch "$missing"
+    if [ -z "$(find "$missing" -mmin +3)" ]; then
+        ended=running
+    else
+        echo "no record of job $1: did qacct -j $1 ever work on this host?" >&2
+        ended=failed
+    fi
+fi
+echo "$ended"
