@@ -213,8 +213,9 @@ def _may_be_negative(image: np.dtype, channel: dict) -> bool:
     if channel["method"] == "none":
         return image.kind != "u"
     if channel["method"] == "minmax":
-        # Every window of the second filter's reach holds the pixel itself up to this size.
-        return channel["max_size"] > channel["min_size"]
+        # Up to the size of the first, each window within the second filter's holds the pixel.
+        first, second = channel["min_size"], channel["max_size"]
+        return first > second if channel.get("light_background", False) else second > first
     return channel["method"] == "dog"
 
 

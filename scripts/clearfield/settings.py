@@ -175,7 +175,11 @@ def _impossible_method(choice: dict, subtract: dict, name: str) -> Iterable[str]
                     f"{name}.minmax.{size} is {value}, but a window has a middle pixel: "
                     f"take {int(value) - 1} or {int(value) + 1}"
                 )
-    negative = method == "dog" or (method == "minmax" and sizes["max_size"] > sizes["min_size"])
+    if method == "minmax":
+        wider = sizes["max_size"] - sizes["min_size"]
+        negative = wider < 0 if choice["light_background"] else wider > 0
+    else:
+        negative = method == "dog"
     if method == "dog" and sizes["low_sigma"] >= sizes["high_sigma"]:
         yield (
             f"{name}.dog.low_sigma is {sizes['low_sigma']}, but must be smaller than high_sigma, "
