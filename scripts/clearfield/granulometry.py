@@ -21,6 +21,8 @@ KEEP = 0.95
 """ASSUME: a radius that keeps 95 % of the objects' intensity is large enough."""
 VALLEY = 1.5
 """ASSUME: sizes on both sides of a valley are at least 1.5 times as frequent as in it."""
+MARGIN = 1.5
+"""ASSUME: a disk 1.5 times as wide as the largest objects is wide enough to tell them apart."""
 LIMIT = 512
 RESOLVED = 6
 """ASSUME: objects under 6 pixels of the binned copy are measured anew in a window of the image."""
@@ -116,20 +118,15 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     radii = np.array([((2 * step.radius + 1) * step.scale * factor - 1) / 2 for step in steps])
     spectrum = _pattern_spectrum(steps)
     reference, resolved = _end_of_objects(spectrum)
-    level = steps[reference]
-    tophat = steps[0].image - enlarge(level.opened, level.scale, copy.shape)
-    objects, background = _separate(tophat)
-    background &= ~missing
-    objects &= ~missing
-    kept = np.full(len(steps), np.nan)
-    median = largest = np.nan
-    recommended = None
-    if objects.any():
-        signal = np.array(_signals(steps, objects, background))
-        kept = np.minimum(np.maximum.accumulate(np.maximum(signal, 0)) / signal[reference], 1)
+    tophat, objects, background, kept = _find_objects(steps, reference, missing)
+    median, largest = (_diameter(radii, kept, share) for share in (0.5, KEEP))
+    # A slope fills wide disks at its upper rim: look again with one not much wider than needed.
+    closer = int(np.argmax(radii >= MARGIN * largest / 2)) if resolved and objects.any() else 0
+    if 0 < closer < reference:
+        reference = closer
+        tophat, objects, background, kept = _find_objects(steps, reference, missing)
         median, largest = (_diameter(radii, kept, share) for share in (0.5, KEEP))
-        if resolved:
-            recommended = int(np.ceil((largest - 1) / 2))
+    recommended = int(np.ceil((largest - 1) / 2)) if resolved and objects.any() else None
     sizes = Granulometry(
         factor, copy, float(radii[reference]), objects, background, radii, spectrum, kept,
         median, largest, recommended,
@@ -139,6 +136,24 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
         if close.objects.any():
             return replace(close, factor=factor, image=copy, objects=objects, background=background)
     return sizes
+
+
+def _find_objects(
+    steps: list[_Step], reference: int, missing: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Give the top-hat of a step, objects, background, and what each step keeps of the objects."""
+    step = steps[reference]
+    image = steps[0].image
+    tophat = image - enlarge(step.opened, step.scale, image.shape)
+    objects, background = _separate(tophat)
+    background &= ~missing
+    objects &= ~missing
+    signals = np.array(_signals(steps, objects, background))
+    if not objects.any() or not signals[reference] > 0:
+        objects[:] = False
+        return tophat, objects, background, np.full(len(steps), np.nan)
+    kept = np.minimum(np.maximum.accumulate(np.maximum(signals, 0)) / signals[reference], 1)
+    return tophat, objects, background, kept
 
 
 def _fullest_window(image: np.ndarray, tophat: np.ndarray, factor: int) -> np.ndarray:
@@ -298,6 +313,8 @@ def _mean(image: np.ndarray, weight: np.ndarray) -> float:
 
 def _diameter(radii: np.ndarray, kept: np.ndarray, share: float) -> float:
     """Interpolate the diameter at which `kept` reaches `share`, linearly in its logarithm."""
+    if np.isnan(kept).any():
+        return float("nan")
     diameters = np.concatenate([[0], np.log(2 * radii + 1)])
     shares = np.concatenate([[0], kept])
     after = int(np.argmax(shares >= share))
