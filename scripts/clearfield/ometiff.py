@@ -129,7 +129,8 @@ def _bands(blocks: Iterable[tuple], height: int, step: int) -> Iterator[tuple]:
     for *index, first, last, rows in blocks:
         while first < last:
             take = min(last, stop) - first
-            parts.append(rows[:take])
+            # A block may be used again by its maker: only a whole band goes on as it is.
+            parts.append(rows[:take] if take == stop - start else rows[:take].copy())
             first, rows = first + take, rows[take:]
             if first == stop:
                 yield *index, start, stop, parts[0] if len(parts) == 1 else np.concatenate(parts)

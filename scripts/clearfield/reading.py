@@ -1,5 +1,20 @@
 """From a file of any known format to a stack: pick the series, order its axes, write it down."""
 
+import importlib
+import math
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from .axes import Arrangement, arrange
+from .errors import ClearfieldError
+from .files import replacing
+from .parallel import run_tasks
+from .series import Series
+from .stack import Stack, fingerprint
+
 FORMATS = {
     ".tif": "tiff",
     ".tiff": "tiff",
@@ -18,3 +33,256 @@ FORMATS = {
     ".zarr": "zarr",
 }
 """The module that has `open_series` for a suffix; folders and globs of planes are "planes"."""
+
+
+def open_series(path: str) -> list[Series]:
+    """List the series of a file, a folder or a glob, whatever its format.
+
+    Raises
+    ------
+    ClearfieldError
+        Where it does not exist, its format is unknown, or what reads it is not installed.
+    """
+    module = format_of(path)
+    try:
+        return importlib.import_module(f".{module}", __package__).open_series(path)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("clearfield"):
+            raise
+        raise ClearfieldError(
+            f"{Path(path).name} needs the package {error.name}, which is not installed; install "
+            "it, or run with --sdm conda, whose environment for load_stack has it"
+        ) from None
+
+
+def format_of(path: str) -> str:
+    """Name the module that reads a path.
+
+    Examples
+    --------
+    >>> format_of("plate/img_z*.tif")
+    'planes'
+    """
+    here = Path(path)
+    suffix = here.suffix.lower()
+    if not here.exists():
+        if re.search(r"[*?\[{]", path):
+            return "planes"
+        raise ClearfieldError(f"{path} does not exist")
+    if here.is_dir() and suffix != ".zarr":
+        return "planes"
+    if suffix not in FORMATS:
+        raise ClearfieldError(
+            f'{here.name}: files ending in "{suffix}" are not known here; known are '
+            f"{' '.join(FORMATS)}"
+        )
+    return FORMATS[suffix]
+
+
+def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> Stack:
+    """Describe a file's stack in `stack`; decode it there only where it cannot be used in place.
+
+    Parameters
+    ----------
+    path : str
+        A file, a folder or a glob, as the user wrote it.
+    stack : path
+        The .stack file to write.
+    settings : dict
+        ``series``, ``axes``, ``select``, ``pixel_size_um``, ``channel_names``; each optional.
+    threads : int
+        For decoding.
+
+    Raises
+    ------
+    ClearfieldError
+        One sentence that names the file and what is wrong with it.
+    """
+    name = Path(path).name
+    series = _pick(open_series(path), settings.get("series") or 0, name)
+    arranged = arrange(series, settings.get("axes"), settings.get("select") or {}, name)
+    dtype = stored_dtype(series.dtype, name)
+    description = Stack(
+        shape=arranged.shape,
+        dtype=dtype.str,
+        files=[],
+        offsets=[],
+        pixel_size_um=_pixel_size(series.pixel_size_um, settings.get("pixel_size_um")),
+        channel_names=_channel_names(series, arranged, settings.get("channel_names"), name),
+        saturation_level=series.saturation_level,
+        source={
+            "name": name,
+            "bytes": _bytes(path, series),
+            "series": settings.get("series") or 0,
+        },
+        settings=settings,
+    )
+    in_place = series.offsets is not None and arranged.plane_axes == "YX" and dtype == series.dtype
+    if in_place:
+        planes = [arranged.index_axes.index(axis) for axis in "TCZ" if axis in arranged.index_axes]
+        order = arranged.numbers.transpose(planes).ravel()
+        used = sorted(set(series.offsets[order, 0].tolist()))
+        place = {file: number for number, file in enumerate(used)}
+        description.files = [series.files[file] for file in used]
+        description.offsets = [[place[f], at] for f, at in series.offsets[order].tolist()]
+        description.fingerprints = [fingerprint(file) for file in description.files]
+        with replacing(stack) as temporary:
+            temporary.write_bytes(description.header())
+    else:
+        with replacing(stack) as temporary:
+            _decode(series, arranged, description, dtype, temporary, threads)
+    return description
+
+
+def stored_dtype(dtype: np.dtype, name: str) -> np.dtype:
+    """Give the dtype of a stack for that of a file.
+
+    Truth values become 0 and 1, half floats single ones; nothing else is converted.
+
+    Raises
+    ------
+    ClearfieldError
+        For complex numbers, 64-bit integers and text, which no OME-TIFF of grey levels holds.
+
+    Examples
+    --------
+    >>> str(stored_dtype(np.dtype(bool), "")), str(stored_dtype(np.dtype("float16"), ""))
+    ('uint8', 'float32')
+    """
+    if dtype.kind == "b":
+        return np.dtype("u1")
+    if dtype.kind == "f" and dtype.itemsize == 2:
+        return np.dtype("f4")
+    if dtype.kind not in "iuf" or (dtype.kind in "iu" and dtype.itemsize > 4) or dtype.itemsize > 8:
+        raise ClearfieldError(
+            f"{name} has pixels of type {dtype.name}; clearfield takes integers of up to 32 bits "
+            "and floating-point numbers, so convert it first"
+        )
+    return dtype
+
+
+def _pick(found: list[Series], number: int, name: str) -> Series:
+    if not 0 <= number < len(found):
+        few = (
+            "1 series, number 0"
+            if len(found) == 1
+            else f"{len(found)} series, 0 to {len(found) - 1}"
+        )
+        raise ClearfieldError(f"{name} has {few}; load_stack.series is {number}")
+    return found[number]
+
+
+def _pixel_size(found: dict, given: float | dict | None) -> dict[str, float | None]:
+    """The user's size replaces the file's: a number for x and y, or a part for each axis."""
+    if given is None:
+        return {axis: found.get(axis) for axis in "xyz"}
+    if not isinstance(given, dict):
+        given = {"x": given, "y": given}
+    return {axis: given.get(axis, found.get(axis)) for axis in "xyz"}
+
+
+def _channel_names(
+    series: Series, arranged: Arrangement, given: list[str] | None, name: str
+) -> list[str]:
+    count = arranged.shape[1]
+    if given is not None:
+        if len(given) != count:
+            raise ClearfieldError(
+                f"{name} has {count} channel{'s' * (count != 1)}; load_stack.channel_names has "
+                f"{len(given)}"
+            )
+        return [str(text) for text in given]
+    names = series.channel_names if len(series.channel_names) == count else []
+    return [names[i] if names and names[i] else f"channel {i}" for i in range(count)]
+
+
+def _bytes(path: str, series: Series) -> int:
+    here = Path(path)
+    if here.is_file():
+        return here.stat().st_size
+    if here.is_dir():
+        return sum(file.stat().st_size for file in here.rglob("*") if file.is_file())
+    return sum(Path(file).stat().st_size for file in series.files)
+
+
+def _decode(
+    series: Series,
+    arranged: Arrangement,
+    description: Stack,
+    dtype: np.dtype,
+    path: Path,
+    threads: int,
+) -> None:
+    """Write the header and the decoded planes, in parts shared among threads."""
+    dtype = dtype.newbyteorder("=")
+    description.dtype = dtype.str
+    header = description.header(decoded=True)
+    size = len(header) + math.prod(arranged.shape) * dtype.itemsize
+    path.write_bytes(header)
+    if set(arranged.plane_axes) == set("YX"):
+        _decode_planes(series, arranged, description, dtype, path, threads)
+    else:
+        _decode_across(series, arranged, dtype, path, len(header), size)
+
+
+def _decode_planes(
+    series: Series,
+    arranged: Arrangement,
+    description: Stack,
+    dtype: np.dtype,
+    path: Path,
+    threads: int,
+) -> None:
+    width = arranged.shape[4]
+    lengths = [series.sizes[axis] for axis in series.index_axes]
+    transposed = arranged.plane_axes == "XY"
+    descriptor = os.open(path, os.O_WRONLY)
+    axes = [arranged.index_axes.index(axis) for axis in "TCZ" if axis in arranged.index_axes]
+    numbers = arranged.numbers.transpose(axes).ravel().tolist()
+
+    def write(offset: int, decode) -> None:
+        part = decode()
+        part = np.ascontiguousarray(part.T if transposed else part, dtype)
+        _write_all(descriptor, part, offset)
+
+    def tasks():
+        for number, (_, start) in zip(numbers, description.offsets, strict=True):
+            if series.bands is not None and not transposed:
+                for first, _, decode in series.bands(number):
+                    yield start + first * width * dtype.itemsize, decode
+            else:
+                index = tuple(int(i) for i in np.unravel_index(number, lengths)) if lengths else ()
+                yield start, lambda index=index: series.read(index)
+
+    try:
+        run_tasks(write, tasks(), threads)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, pixels: np.ndarray, offset: int) -> None:
+    rest = memoryview(pixels).cast("B")
+    while len(rest):
+        written = os.pwrite(descriptor, rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+def _decode_across(
+    series: Series, arranged: Arrangement, dtype: np.dtype, path: Path, start: int, size: int
+) -> None:
+    """Write planes that do not lie in the stack's Y and X, through a map of the file."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.posix_fallocate(descriptor, 0, size)  # a full disk must be an error, not a dead process
+    finally:
+        os.close(descriptor)
+    pixels = np.memmap(path, dtype, "r+", start, arranged.shape)
+    present = arranged.index_axes + arranged.plane_axes
+    pixels = pixels[tuple(slice(None) if axis in present else 0 for axis in "TCZYX")]
+    pixels = pixels.transpose(
+        [("".join(a for a in "TCZYX" if a in present)).index(a) for a in present]
+    )
+    lengths = [series.sizes[axis] for axis in series.index_axes]
+    for place in np.ndindex(arranged.numbers.shape):
+        index = np.unravel_index(arranged.numbers[place], lengths)
+        pixels[place] = series.read(tuple(int(i) for i in index))

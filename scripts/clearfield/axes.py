@@ -1,0 +1,180 @@
+"""Bring the axes of a series to T, C, Z, Y, X: relabel, select, and never guess."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import ClearfieldError
+from .series import Series
+
+_UNKNOWN = "QI"  # tifffile's letters for an axis that the file does not explain
+_MEANINGS = {
+    "H": "phases", "A": "angles", "R": "rotations", "V": "views", "E": "wavelengths (lambda)",
+    "P": "positions", "M": "mosaic tiles", "L": "exposures or lifetimes", "B": "blocks",
+}  # fmt: skip
+
+
+class Arrangement(NamedTuple):
+    """Which planes of a series make up a stack, and where their pixels go.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        T, C, Z, Y, X.
+    numbers : int array
+        C-order numbers of the series' planes, an axis for each letter of `index_axes`.
+    index_axes, plane_axes : str
+        The stack's axes over which `numbers` and the pixels of a read plane run. Usually
+        `plane_axes` is "YX"; a user may call any axis of the file Y or X.
+    """
+
+    shape: tuple[int, int, int, int, int]
+    numbers: np.ndarray
+    index_axes: str
+    plane_axes: str
+
+
+def arrange(series: Series, axes: str | None, select: dict[str, int], name: str) -> Arrangement:
+    """Choose the planes of a stack.
+
+    Parameters
+    ----------
+    series : Series
+    axes : str or None
+        ``load_stack.axes``: a letter for each of the series' axes, in their order.
+    select : dict
+        ``load_stack.select``: the index to take, for axes other than Y and X.
+    name : str
+        The file, for the errors.
+
+    Raises
+    ------
+    ClearfieldError
+        For axes that are unknown, or have no place in a stack and are not selected, with the
+        setting that mends it.
+
+    Examples
+    --------
+    >>> series = Series("", "ZCYX", (2, 3, 5, 4), np.dtype("u1"), None)
+    >>> arranged = arrange(series, None, {}, "a.tif")
+    >>> arranged.shape, arranged.index_axes, arranged.numbers.tolist()
+    ((1, 3, 2, 5, 4), 'ZC', [[0, 1, 2], [3, 4, 5]])
+    >>> arrange(series, "ZVYX", {"V": 1}, "a.tif").numbers.tolist()
+    [1, 4]
+    """
+    letters = _relabel(series, axes, name)
+    sizes = dict(zip(letters, series.shape, strict=True))
+    new = dict(zip(series.axes, letters, strict=True)) if axes else {a: a for a in series.axes}
+    plane_axes = "".join(new[axis] for axis in series.plane_axes)
+    index_axes = "".join(new[axis] for axis in series.index_axes)
+    for axis in select:
+        if axis not in sizes or axis in "YX":
+            raise ClearfieldError(
+                f"{name}: load_stack.select has {axis}, but the axes to select from are "
+                f"{_list(index_axes, sizes) or 'none'}"
+            )
+    numbers = np.arange(int(np.prod([sizes[a] for a in index_axes], dtype=np.int64)))
+    numbers = numbers.reshape([sizes[a] for a in index_axes])
+    for axis in index_axes:
+        if axis in select:
+            index = select[axis]
+            if not 0 <= index < sizes[axis]:
+                raise ClearfieldError(
+                    f"{name}: load_stack.select has {axis}: {index}, but axis {axis} has "
+                    f"{sizes[axis]} entries, 0 to {sizes[axis] - 1}"
+                )
+        elif axis in "TCZYX" or sizes[axis] > 1:
+            continue
+        else:
+            index = 0
+        numbers = numbers.take(index, axis=index_axes.index(axis))
+        index_axes = index_axes.replace(axis, "")
+    _check(letters, index_axes + plane_axes, sizes, series, name)
+    lengths = {a: sizes[a] for a in index_axes + plane_axes}
+    return Arrangement(tuple(lengths.get(a, 1) for a in "TCZYX"), numbers, index_axes, plane_axes)
+
+
+def _relabel(series: Series, axes: str | None, name: str) -> str:
+    if axes is None:
+        return series.axes
+    if len(axes) != len(series.axes):
+        sizes = " x ".join(map(str, series.shape))
+        raise ClearfieldError(
+            f"{name} has the {len(series.axes)} axes {series.axes} ({sizes}), so load_stack.axes "
+            f'must have {len(series.axes)} letters, not "{axes}"'
+        )
+    if len(set(axes)) != len(axes):
+        raise ClearfieldError(f'load_stack.axes "{axes}" has a letter twice')
+    return axes
+
+
+def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, name: str) -> None:
+    """Raise where `remaining` axes have no place in a stack, or Y or X is not among them."""
+    shape = f"the axes {series.axes} ({' x '.join(map(str, series.shape))})"
+    if any(axis in _UNKNOWN for axis in remaining):
+        raise ClearfieldError(
+            f"{name} has {shape} and does not say what {' and '.join(_unknown(remaining))} "
+            f'stands for; say it with load_stack.axes: "{suggest(letters)}"'
+        )
+    if "S" in remaining:
+        raise ClearfieldError(
+            f"{name} is a colour (RGB) image with {shape}, and colours are not fluorescence "
+            f'channels; to take each as a channel set load_stack.axes: "{suggest(letters)}"'
+        )
+    for axis in "YX":
+        if axis not in remaining:
+            raise ClearfieldError(
+                f"{name} has {shape} and no {axis}: its planes are not images in X and Y; "
+                f"if they are to be treated so, name them with load_stack.axes: "
+                f'"{suggest(letters)}"'
+            )
+    strange = [axis for axis in remaining if axis not in "TCZYX"]
+    if strange:
+        raise ClearfieldError(
+            f"{name} has {shape}, and {_list(strange, sizes)} has no place in a stack; take one "
+            f"with load_stack.select: {{{', '.join(f'{axis}: 0' for axis in strange)}}} "
+            "(counted from 0), or rename the axis with load_stack.axes"
+        )
+
+
+def suggest(axes: str) -> str:
+    """Propose letters that clearfield can take, as many as the file has axes.
+
+    Examples
+    --------
+    >>> [suggest(axes) for axes in ("QYX", "IYX", "QQYX", "YXS", "ZYXS", "TZX", "CQYX")]
+    ['ZYX', 'ZYX', 'TZYX', 'YXC', 'ZYXC', 'TYX', 'CZYX']
+    """
+    result = list(axes)
+    if "Y" not in axes and "Z" in axes:
+        result[axes.index("Z")] = "Y"
+    elif "X" not in axes and "Z" in axes:
+        result[axes.index("Z")] = "X"
+    free = [a for a in "ZTC" if a not in result]
+    if "S" in result and "C" in free:
+        result[result.index("S")] = "C"
+        free.remove("C")
+    for index in reversed(range(len(result))):
+        if result[index] in _UNKNOWN and free:
+            result[index] = free.pop(0)
+    return "".join(result)
+
+
+def _unknown(axes: str) -> list[str]:
+    return sorted({axis for axis in axes if axis in _UNKNOWN})
+
+
+def _list(axes: str | list[str], sizes: dict[str, int]) -> str:
+    """Name axes for a person.
+
+    Examples
+    --------
+    >>> _list("VT", {"V": 3, "T": 2})
+    'V (views, 3 of them), T (2 of them)'
+    """
+    return ", ".join(
+        f"{a} ({_MEANINGS[a]}, {sizes[a]} of them)"
+        if a in _MEANINGS
+        else f"{a} ({sizes[a]} of them)"
+        for a in axes
+    )

@@ -1,0 +1,59 @@
+"""Lengths in the units that microscopes write, as micrometres."""
+
+import math
+
+# Spelt without case, with every micro sign as "u".
+_UNITS = {
+    1.0: ("um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"),
+    1e-3: ("nm", "nanometer", "nanometers", "nanometre", "nanometres"),
+    1e3: ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
+    1e4: ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
+    1e6: ("m", "meter", "meters", "metre", "metres"),
+    1e-6: ("pm", "picometer", "picometers", "picometre", "picometres"),
+    1e-4: ("å", "angstrom", "angstroms", "ångström", "ångstrom", "a"),
+    25400.0: ("in", "inch", "inches"),
+}
+_FACTORS = {name: factor for factor, names in _UNITS.items() for name in names}
+
+
+def micrometres(size: object, unit: str | None) -> float | None:
+    r"""Convert a length to µm; None where it is no length, or not a positive finite number.
+
+    Parameters
+    ----------
+    size : number or text
+        The sign is dropped: ImageJ writes negative spacings for stacks recorded downwards.
+    unit : str or None
+        µm, um, \u00B5m (escaped, as ImageJ writes it), micron, nm, mm, ...
+
+    Examples
+    --------
+    >>> micrometres(250, "nm"), micrometres("2", "\\u00B5m"), micrometres(1, "pixel")
+    (0.25, 2.0, None)
+    """
+    factor = unit_factor(unit)
+    try:
+        length = abs(float(size))
+    except (TypeError, ValueError):
+        return None
+    if factor is None or length == 0 or not math.isfinite(length):
+        return None
+    if factor < 1:  # 250 nm are 0.25 µm, not 250 * 0.001 = 0.25000000000000006
+        return length / round(1 / factor)
+    return length * factor
+
+
+def unit_factor(unit: str | None) -> float | None:
+    """Give the µm in a unit; None where it is no length ("pixel", "", ...).
+
+    Examples
+    --------
+    >>> unit_factor("Micron"), unit_factor("pixel")
+    (1.0, None)
+    """
+    if not unit:
+        return None
+    text = str(unit).strip().strip("\0").strip()
+    for micro in ("\\u00b5", "\\u00B5", "\\u03bc", "\\u03BC", "Âµ", "Î¼", "µ", "μ", "&micro;"):
+        text = text.replace(micro, "u")
+    return _FACTORS.get(text.casefold())

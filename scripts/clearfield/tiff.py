@@ -1,0 +1,389 @@
+"""The series of a TIFF file, and where their pixels lie: in place, or in parts to be decoded."""
+
+import logging
+import math
+import os
+import struct
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from .errors import ClearfieldError
+from .series import Series
+from .tiffmeta import check_description, describe
+
+# Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
+# made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
+# string of at most 3837 in 9 bits (TIFF 6.0). Others repeat blocks of up to 128 KB in a few bytes.
+_EXPANSION = {1: 1, 5: 4000, 8: 1040, 32946: 1040, 50013: 1040, 32773: 64}
+_EXPANSION_ELSE = 50_000
+_BAND_BYTES = 1 << 20  # worth a task of its own when decoding
+
+
+def open_series(path: str) -> list[Series]:
+    """List the series of a TIFF: plain, ImageJ, OME, STK, LSM, NDTiff, ...; full resolution only.
+
+    Raises
+    ------
+    ClearfieldError
+        Where the file is empty, no TIFF, cut short, damaged, or claims more than it can hold.
+    """
+    name = Path(path).name
+    with _quiet() as messages:
+        try:
+            _check_directories(path, name)
+            with tifffile.TiffFile(path) as tif:
+                check_description(tif, path)
+                _check_first_page(tif, name)
+                found = [
+                    _series(tif, series, number, path)
+                    for number, series in enumerate(tif.series)
+                    if not series.keyframe.is_reduced
+                ]
+        except (ClearfieldError, MemoryError, OSError):
+            raise
+        except Exception as error:
+            cause = messages[-1] if messages else f"{type(error).__name__}: {error}"
+            raise ClearfieldError(f"{name} is a damaged TIFF file ({cause:.200})") from error
+    if not found:
+        raise ClearfieldError(f"{name} holds no image")
+    return found
+
+
+@contextmanager
+def _quiet() -> Iterator[list[str]]:
+    """Keep tifffile's log and warnings from the user; give its messages instead."""
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger("tifffile")
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield messages
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
+
+
+def _check_directories(path: str, name: str) -> None:
+    """Follow the chain of directories (IFDs); raise where it leaves the file or runs in a circle.
+
+    tifffile would take what it finds up to there for the whole file.
+    """
+    size = Path(path).stat().st_size
+    if size == 0:
+        raise ClearfieldError(f"{name} is empty (0 bytes)")
+    with Path(path).open("rb") as file:
+        head = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+        version = struct.unpack(order + "H", head[2:4])[0] if order and len(head) >= 8 else 0
+        if version not in (42, 43) or (version == 43 and len(head) < 16):
+            start = head[:8].decode("latin-1").encode("unicode_escape").decode()
+            raise ClearfieldError(f'{name} is no TIFF file: it begins with "{start}"')
+        big = version == 43
+        count_format, link_format, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+        count_size, link_size = struct.calcsize(count_format), struct.calcsize(link_format)
+        at = struct.unpack_from(order + link_format, head, 8 if big else 4)[0]
+        seen = set()
+        while at:
+            number = len(seen) + 1
+            if at in seen:
+                raise ClearfieldError(
+                    f"{name} is damaged: its list of pages runs in a circle after page {number - 1}"
+                )
+            seen.add(at)
+            file.seek(at)
+            count = file.read(count_size)
+            entries = (
+                struct.unpack(order + count_format, count)[0] if len(count) == count_size else 0
+            )
+            file.seek(at + count_size + entries * entry)
+            link = file.read(link_size) if entries <= 4096 else b""
+            if len(link) < link_size:
+                raise ClearfieldError(
+                    f"{name} is cut short or damaged: page {number} should be described at byte "
+                    f"{at}, and the file has {size} bytes"
+                )
+            at = struct.unpack(order + link_format, link)[0]
+        if not seen:
+            raise ClearfieldError(f"{name} holds no image")
+
+
+def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
+    """Raise where the first page contradicts itself, or ImageJ's planes are not all there."""
+    page = tif.pages.first
+    bits = page.tags.get(258)
+    if bits is not None and bits.count not in (1, page.samplesperpixel):
+        raise ClearfieldError(
+            f"{name} is damaged: BitsPerSample has {bits.count} values for "
+            f"{page.samplesperpixel} samples per pixel"
+        )
+    if page.dtype is None:
+        raise ClearfieldError(
+            f"{name} has pixels of {page.bitspersample} bits (sample format "
+            f"{int(page.sampleformat)}), which cannot be read; save it with 8, 16 or 32 bits"
+        )
+    if tif.is_imagej and tif.series[0].kind != "imagej":
+        meta = tif.imagej_metadata or {}
+        planes = math.prod(meta.get(key, 1) for key in ("frames", "slices", "channels"))
+        raise ClearfieldError(
+            f"{name} is cut short: ImageJ wrote {planes} planes of {page.nbytes} bytes, "
+            f"and the file has {tif.filehandle.size} bytes"
+        )
+
+
+def _series(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, path: str
+) -> Series:
+    name = Path(path).name
+    keyframe = series.keyframe
+    dtype = np.dtype(series.dtype)
+    shape, axes = tuple(int(length) for length in series.shape), series.axes
+    claimed = math.prod(shape) * dtype.itemsize
+    available = tif.filehandle.size
+    if series.is_multifile:
+        available = sum(Path(file).stat().st_size for file in _files(series))
+    codec = int(keyframe.compression)
+    bits = dtype.itemsize * 8 // max(_bits(keyframe), 1)  # packed pixels grow when unpacked
+    if 0 in shape or claimed > available * _EXPANSION.get(codec, _EXPANSION_ELSE) * bits:
+        raise ClearfieldError(
+            f"{name} is cut short or damaged: it claims {' x '.join(map(str, shape))} pixels "
+            f"({claimed} bytes), more than its {available} bytes can hold"
+        )
+    result = Series(
+        name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
+        **describe(tif, series, number),
+    )  # fmt: skip
+    if series.dataoffset is not None and not series.is_multifile:
+        _set_contiguous(result, series.dataoffset, tif, path)
+    else:
+        _set_pages(result, series, path)
+    return result
+
+
+def _bits(page: tifffile.TiffPage) -> int:
+    bits = page.bitspersample
+    return min(bits) if isinstance(bits, tuple) else bits
+
+
+def _set_contiguous(series: Series, offset: int, tif: tifffile.TiffFile, path: str) -> None:
+    """Describe pixels that lie in the file as one array."""
+    series.dtype = series.dtype.newbyteorder(tif.byteorder)
+    end = offset + math.prod(series.shape) * series.dtype.itemsize
+    if end > tif.filehandle.size:
+        raise ClearfieldError(
+            f"{Path(path).name} is cut short: its {' x '.join(map(str, series.shape))} pixels end "
+            f"at byte {end}, and the file has {tif.filehandle.size} bytes"
+        )
+    order = [series.axes.index(axis) for axis in series.index_axes + series.plane_axes]
+    shape, dtype = series.shape, series.dtype
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        pixels = np.memmap(path, dtype, "r", offset, shape)
+        return pixels.transpose(order)[index]
+
+    series.read = read
+    if order == list(range(len(order))):
+        planes = math.prod(shape[:-2])
+        step = math.prod(shape[-2:]) * dtype.itemsize
+        series.files = [path]
+        series.offsets = np.stack(
+            [np.zeros(planes, np.int64), offset + step * np.arange(planes)], axis=1
+        )
+
+
+def _files(series: tifffile.TiffPageSeries) -> list[str]:
+    return list(dict.fromkeys(page.parent.filehandle.path for page in series if page is not None))
+
+
+def _set_pages(series: Series, source: tifffile.TiffPageSeries, path: str) -> None:
+    """Describe pixels that lie in pages, each a plane or several."""
+    name, keyframe = Path(path).name, source.keyframe
+    pages = list(source)
+    samples, depth, height, width, interleaved = keyframe.shaped
+    y = series.axes.find("Y")
+    missing = sum(page is None for page in pages)
+    if missing or len(pages) * keyframe.size != math.prod(series.shape):
+        expected = math.prod(series.shape) // keyframe.size
+        raise ClearfieldError(
+            f"{name} is incomplete: {expected - len(pages) + missing} of the {expected} pages that "
+            "its description promises are not there (an acquisition that was stopped?)"
+        )
+    if series.axes[y : y + 2] != "YX" or series.shape[y : y + 2] != (height, width) or (
+        math.prod(series.shape[y + 2 :]) != interleaved
+    ):  # fmt: skip
+        raise ClearfieldError(
+            f"{name} has the axes {series.axes}, which do not fit its pages of {width} x {height} "
+            "pixels"
+        )
+    folder, here = Path(path).parent, Path(path).parent.absolute()
+    absolute = _files(source)
+    series.files = [
+        path if len(absolute) == 1 else str(folder / os.path.relpath(file, here))
+        for file in absolute
+    ]
+    numbers = {file: number for number, file in enumerate(absolute)}
+    files = [numbers[page.parent.filehandle.path] for page in pages]
+    byte_orders = {page.parent.byteorder for page in pages}
+    if interleaved == depth == 1 and len(byte_orders) == 1 and all(map(_is_contiguous, pages)):
+        size = height * width * series.dtype.itemsize
+        series.dtype = series.dtype.newbyteorder(byte_orders.pop())
+        series.offsets = np.array(
+            [
+                (file, page.dataoffsets[0] + sample * size)
+                for file, page in zip(files, pages, strict=True)
+                for sample in range(samples)
+            ],
+            np.int64,
+        ).reshape(-1, 2)
+        sizes = np.array([Path(file).stat().st_size for file in series.files])
+        cut = series.offsets[:, 1] + size > sizes[series.offsets[:, 0]]
+        if cut.any():
+            raise ClearfieldError(
+                f"{name} is cut short: {int(cut.sum())} of its {len(cut)} planes lie beyond its end"
+            )
+        _set_read_in_place(series)
+    else:
+        _set_bands(series, pages, files)
+
+
+def _is_contiguous(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
+    """Whether a page's pixels are uncompressed and in one run; tifffile looks at the first only."""
+    if not page.is_final:
+        return False
+    offsets, counts = page.dataoffsets, page.databytecounts
+    if len(offsets) == 1:
+        return True
+    return sum(counts) == page.nbytes and all(
+        offsets[i] + counts[i] == offsets[i + 1] for i in range(len(offsets) - 1)
+    )
+
+
+def _set_read_in_place(series: Series) -> None:
+    files, offsets, dtype = series.files, series.offsets, series.dtype
+    lengths = [series.sizes[axis] for axis in series.index_axes]
+    shape = tuple(series.sizes[axis] for axis in series.plane_axes)
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        file, offset = offsets[int(np.ravel_multi_index(index, lengths)) if index else 0]
+        return np.memmap(files[file], dtype, "r", int(offset), shape)
+
+    series.read = read
+
+
+def _set_bands(series: Series, pages: list, files: list[int]) -> None:
+    """Describe pages whose strips or tiles have to be decoded or put together."""
+    keyframe = pages[0].keyframe
+    name = Path(series.files[0]).name
+    samples, depth, height, width, interleaved = keyframe.shaped
+    codec = keyframe.compression
+    if codec != 1:
+        try:
+            tifffile.TIFF.DECOMPRESSORS[codec]
+        except KeyError:
+            raise ClearfieldError(
+                f"{name} is compressed with {getattr(codec, 'name', codec)}, which needs the "
+                "package imagecodecs; install it into load_stack's environment"
+            ) from None
+    for page, file in zip(pages, files, strict=True):
+        size = Path(series.files[file]).stat().st_size
+        if min(page.databytecounts, default=0) == 0 or any(
+            offset + count > size
+            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+        ):
+            raise ClearfieldError(
+                f"{Path(series.files[file]).name} is cut short or incomplete: pixels of page "
+                f"{page.index} (counted from 0) are missing"
+            )
+    if keyframe.is_tiled:
+        tile_depth, rows, across = (
+            keyframe.tiledepth,
+            keyframe.tilelength,
+            -(-width // keyframe.tilewidth),
+        )
+    else:
+        tile_depth, rows, across = 1, keyframe.rowsperstrip, 1
+    rows = min(rows, height)
+    down = -(-height // rows)
+    row_bytes = width * interleaved * series.dtype.itemsize
+    group = max(1, _BAND_BYTES // (rows * row_bytes))  # rows of segments in a band
+    read_at = _reader(series.files)
+    decode_segment = keyframe.decode
+
+    def bands(plane: int) -> list[tuple[int, int, Callable[[], np.ndarray]]]:
+        rest, k = divmod(plane, interleaved)
+        rest, layer = divmod(rest, depth)
+        number, sample = divmod(rest, samples)
+        page, file = pages[number], files[number]
+        base = (sample * -(-depth // tile_depth) + layer // tile_depth) * down * across
+
+        def decode(first: int, last: int) -> np.ndarray:
+            top = first * rows
+            result = None
+            for segment in range(base + first * across, base + last * across):
+                data = read_at(file, page.dataoffsets[segment], page.databytecounts[segment])
+                try:
+                    part, (_, _, y, x, _), _ = decode_segment(
+                        data, segment, jpegtables=page.jpegtables
+                    )
+                    part = part[layer % tile_depth if tile_depth > 1 else 0, ..., k]
+                except Exception as error:
+                    raise ClearfieldError(
+                        f"{Path(series.files[file]).name} is damaged: page {page.index} (counted "
+                        f"from 0) cannot be decoded ({type(error).__name__}: {error!s:.150})"
+                    ) from error
+                if last - first == across == 1:
+                    return part[: height - top]
+                if result is None:
+                    result = np.empty((min(last * rows, height) - top, width), part.dtype)
+                place = result[y - top : y - top + part.shape[0], x : x + part.shape[1]]
+                place[:] = part[: place.shape[0], : place.shape[1]]
+            return result
+
+        return [
+            (first * rows, min((first + group) * rows, height),
+             lambda first=first: decode(first, min(first + group, down)))
+            for first in range(0, down, group)
+        ]  # fmt: skip
+
+    lengths = [series.sizes[axis] for axis in series.index_axes]
+
+    def read(index: tuple[int, ...]) -> np.ndarray:
+        plane = int(np.ravel_multi_index(index, lengths)) if index else 0
+        parts = [decode() for _, _, decode in bands(plane)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    series.bands, series.read = bands, read
+
+
+def _reader(files: list[str]) -> Callable[[int, int, int], bytes]:
+    """Give ``read(file, offset, count)``; up to 64 files stay open as long as it lives."""
+    descriptors: dict[int, int] = {}
+    lock = threading.Lock()
+
+    def read_at(file: int, offset: int, count: int) -> bytes:
+        with lock:
+            if file not in descriptors and len(descriptors) < 64:
+                descriptors[file] = os.open(files[file], os.O_RDONLY)
+        if file in descriptors:
+            return os.pread(descriptors[file], count, offset)
+        with Path(files[file]).open("rb", buffering=0) as stream:
+            stream.seek(offset)
+            return stream.read(count)
+
+    weakref.finalize(read_at, _close, descriptors)
+    return read_at
+
+
+def _close(descriptors: dict[int, int]) -> None:
+    for descriptor in descriptors.values():
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""Project the stack of one sample along Z."""
+
+from clearfield.job import run_job  # first: it limits numpy's threads
+
+
+def project_stack(
+    stack: str, projection: str, statistics: str, settings: dict, threads: int
+) -> None:
+    """Write the projection of each time and channel, and what QC tells of their planes."""
+    import json
+    from pathlib import Path
+
+    import numpy as np
+    from clearfield import projection as along_z
+    from clearfield.errors import ClearfieldError
+    from clearfield.files import replacing
+    from clearfield.ometiff import write_ome_tiff
+    from clearfield.stack import read_stack
+
+    description = read_stack(stack)
+    method = settings.get("method") or "max"
+    first, last = along_z.plane_range(
+        description, settings.get("first_plane"), settings.get("last_plane")
+    )
+    provenance = {
+        "source": description.source,
+        "load_stack": description.settings,
+        "project_stack": {"method": method, "first_plane": first, "last_plane": last},
+    }
+    planes = description.open(stack)
+    found: list[dict] = []
+
+    def blocks():
+        yield from along_z.project(planes, method, first, last, threads=threads, statistics=found)
+        planes.check()
+        if all(row["nonfinite_fraction"] == 1 for row in found):
+            raise ClearfieldError(
+                f"{description.source['name']} has no finite pixel: all are NaN or infinite"
+            )
+
+    times, channels, _, height, width = description.shape
+    write_ome_tiff(
+        projection, blocks(), shape=(times, channels, height, width),
+        dtype=along_z.output_dtype(method, np.dtype(description.dtype)),
+        pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
+        provenance=provenance,
+    )  # fmt: skip
+    with replacing(statistics) as temporary:
+        temporary.write_text(
+            json.dumps({"statistics": found, "planes": [first, last], **provenance}) + "\n"
+        )
+    print(f"{Path(projection).name}: {method} of planes {first} to {last}")
+
+
+if __name__ == "__main__":
+    run_job(project_stack)
