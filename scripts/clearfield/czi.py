@@ -25,10 +25,10 @@ from .thirdparty import check_size, explained, import_reader
 _KIND = "a CZI file"
 _SEGMENT_BYTES = 32  # of the header of each segment: an id, two lengths
 _UNCOMPRESSED = 0
-# dtype, samples; other types are complex numbers, which are no images.
+# dtype, samples; other types are complex numbers and rare colours.
 _PIXEL_TYPES = {
     0: ("u1", 1), 1: ("<u2", 1), 2: ("<f4", 1), 12: ("<u4", 1), 13: ("<f8", 1),
-    3: ("u1", 3), 4: ("<u2", 3), 8: ("<f4", 3), 9: ("u1", 4),
+    3: ("u1", 3), 4: ("<u2", 3),
 }  # fmt: skip
 _COMPOSED_TYPES = {0: "Gray8", 1: "Gray16", 2: "Gray32Float", 3: "Bgr24", 4: "Bgr48"}
 # Dimensions that number neither pixels, nor scenes, nor tiles; slowest first.
@@ -67,8 +67,8 @@ def open_series(path: str | PathLike) -> list[Series]:
     Raises
     ------
     ClearfieldError
-        Not a CZI file, truncated, several pixel types in one scene; or, when the plane is read:
-        never recorded, or tiles that lie far apart.
+        Not a CZI file, or truncated; or, when a plane is read: never recorded, of tiles that lie
+        far apart, or of a pixel type that is not known here.
     """
     size = check_size(path, _KIND)
     with explained(path, _KIND), Path(path).open("rb") as file:
@@ -164,13 +164,7 @@ def _describe(
     composer: "_Composer",
 ) -> Series:
     kinds = sorted({tile.pixel_type for tile in tiles})
-    if len(kinds) > 1 or kinds[0] not in _PIXEL_TYPES:
-        raise ClearfieldError(
-            f"{path}, scene {scene}, has pixels of the CZI types {kinds}; clearfield reads one of "
-            f"{sorted(_PIXEL_TYPES)}: save the channels as files of their own"
-        )
-    kind = kinds[0]
-    dtype, samples = np.dtype(_PIXEL_TYPES[kind][0]), _PIXEL_TYPES[kind][1]
+    dtype, samples, fault = _pixel_type(kinds)
     values = {axis: sorted({tile.place.get(axis, (0, 1))[0] for tile in tiles}) for axis in _AXES}
     present = set().union(*(tile.place for tile in tiles))
     axes = "".join(a for a in _AXES if len(values[a]) > 1 or (a in "TCZ" and a in present))
@@ -182,6 +176,8 @@ def _describe(
         planes[tuple(places[axis][tile.place.get(axis, (0, 1))[0]] for axis in axes)].append(tile)
 
     def read(index: tuple[int, ...]) -> np.ndarray:
+        if fault:
+            raise ClearfieldError(f"{path}, scene {scene}, has {fault}")
         sample = index[-1] if samples > 1 else 0
         index = index[: len(axes)]
         found = planes.get(tuple(int(number) for number in index))
@@ -200,20 +196,20 @@ def _describe(
                 "save its regions as scenes or files of their own in ZEN (Split Scenes)"
             )
         coordinates = {axis: values[axis][number] for axis, number in zip(axes, index, strict=True)}
+        kind = found[0].pixel_type
         pixels = composer.read(scene, coordinates, (left, top, width, height), kind, "S" in present)
         # CZI stores blue first.
-        return pixels[..., (2, 1, 0, 3)[sample] if samples > 1 else 0]
+        return pixels[..., 2 - sample if samples > 1 else 0].astype(dtype, copy=False)
 
-    files, offsets = [], None
-    if samples == 1:
+    offsets = None
+    if len(kinds) == 1 and _PIXEL_TYPES.get(kinds[0], ("", 0))[1] == 1:
         offsets = _offsets(file, path, size, tiles, planes, shape, dtype)
-        files = [fspath(path)] if offsets is not None else []
-        if offsets is not None:
-            read = _reader_in_place(path, offsets, shape, dtype)
-    if offsets is None and (kind not in _COMPOSED_TYPES or samples == 4):
-        raise ClearfieldError(
-            f"{path}, scene {scene}, has tiled or compressed pixels of the CZI type {kind}, which "
-            "pylibCZIrw does not compose; export it from ZEN as OME-TIFF"
+    if offsets is not None:
+        read = _reader_in_place(path, offsets, shape, dtype)
+    elif not fault and not set(kinds) <= set(_COMPOSED_TYPES):
+        fault = (
+            f"tiled or compressed pixels of the CZI types {kinds}, which pylibCZIrw does not "
+            "compose; export it from ZEN as OME-TIFF"
         )
     return Series(
         name=meaning.scene_name(scene),
@@ -224,9 +220,23 @@ def _describe(
         pixel_size_um=meaning.pixel_size_um(),
         channel_names=meaning.channel_names(values["C"]),
         saturation_level=meaning.saturation_level(dtype),
-        files=files,
+        files=[fspath(path)] if offsets is not None else [],
         offsets=offsets,
     )
+
+
+def _pixel_type(kinds: list[int]) -> tuple[np.dtype, int, str]:
+    """Give the dtype that holds the pixels of all channels, their samples, and what is wrong."""
+    known = [_PIXEL_TYPES[kind] for kind in kinds if kind in _PIXEL_TYPES] or [("u1", 1)]
+    dtype = np.result_type(*(name for name, _ in known)).newbyteorder("<")
+    samples = max(count for _, count in known)
+    fault = ""
+    if len(known) < len(kinds) or len({count for _, count in known}) > 1:
+        fault = (
+            f"pixels of the CZI types {kinds}: complex numbers, or colours beside grey levels; "
+            "save its channels in ZEN as files of their own"
+        )
+    return dtype, samples, fault
 
 
 def _bounds(tiles: list[_Tile]) -> tuple[int, int, int, int]:

@@ -1,0 +1,292 @@
+"""CZI: files written by ZEISS's own library and by hand, and real ones (SHARED_DATA)."""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clearfield.czi import open_series
+from clearfield.errors import ClearfieldError
+
+DATA = os.environ.get("SHARED_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
+random = np.random.default_rng(4)
+
+
+def zeiss():
+    return pytest.importorskip("pylibCZIrw.czi", reason="pylibCZIrw is not installed")
+
+
+def planes_of(series):
+    """All planes as one array, over the index axes, Y and X."""
+    shape = [series.sizes[axis] for axis in series.index_axes]
+    planes = [series.read(index) for index in np.ndindex(*shape)]
+    return np.array(planes).reshape(*shape, *planes[0].shape)
+
+
+def planes_in_place(series):
+    """The same, from `files` and `offsets`."""
+    shape = [series.sizes[axis] for axis in series.index_axes + series.plane_axes]
+    size = shape[-1] * shape[-2]
+    planes = [
+        np.fromfile(series.files[file], series.dtype, size, offset=offset)
+        for file, offset in series.offsets
+    ]
+    return np.array(planes).reshape(shape)
+
+
+def segment(name, body):
+    body = body.ljust(-(-len(body) // 32) * 32, b"\0")
+    return name.ljust(16, b"\0") + struct.pack("<qq", len(body), len(body)) + body
+
+
+def write_czi(path, tiles, xml="<ImageDocument/>", part=0):
+    """Write uncompressed tiles: (dimensions, pixels); a dimension is a start, size 1."""
+    types = {"uint8": 0, "uint16": 1, "float32": 2}
+    content, entries = b"\0" * (32 + 512), []
+    for dimensions, pixels in tiles:
+        sizes = {"X": pixels.shape[1], "Y": pixels.shape[0]}
+        entry = struct.pack(
+            "<2siqiiB5xi", b"DV", types[pixels.dtype.name], len(content), 0, 0, 0, len(dimensions)
+        )
+        for name, start in dimensions.items():
+            size = sizes.get(name, 1)
+            entry += struct.pack("<4siifi", name.encode(), start, size, 0, size)
+        entries.append(entry)
+        head = struct.pack("<iiq", 5, 0, pixels.nbytes) + entry
+        content += segment(b"ZISRAWSUBBLOCK", head.ljust(256, b"\0") + b"<a/>\n" + pixels.tobytes())
+    directory = len(content)
+    content += segment(b"ZISRAWDIRECTORY", struct.pack("<i124x", len(entries)) + b"".join(entries))
+    metadata = len(content)
+    content += segment(b"ZISRAWMETADATA", struct.pack("<ii248x", len(xml), 0) + xml.encode())
+    body = struct.pack("<iiii16s16siqqiq", 1, 0, 0, 0, b"1" * 16, b"1" * 16, part, directory,
+                       metadata, 0, 0)  # fmt: skip
+    path.write_bytes(segment(b"ZISRAWFILE", body.ljust(512, b"\0")) + content[32 + 512 :])
+    return path
+
+
+def stack(count=4, height=20, width=30):
+    return random.integers(0, 60000, (count, height, width), dtype="u2")
+
+
+@needs_data
+def test_real_time_lapse():
+    (series,) = open_series(Path(DATA, "03_czi/CellDivision_T3_Z5_CH2_X240_Y170.czi"))
+    assert (series.axes, series.shape, series.dtype) == ("TCZYX", (3, 2, 5, 170, 240), "uint16")
+    assert series.pixel_size_um == pytest.approx({"x": 0.0905767, "y": 0.0905767, "z": 0.32}, 1e-6)
+    assert series.channel_names == ["LED555", "LED470"]
+    assert series.saturation_level == 2**14 - 1
+    pixels = planes_of(series)
+    assert (pixels.min(), np.median(pixels), pixels.max()) == (0, 470, 21118)
+    with zeiss().open_czi(series.files[0]) as file:
+        for t, c, z in np.ndindex(3, 2, 5):
+            expected = file.read(plane={"T": t, "C": c, "Z": z})[..., 0]
+            np.testing.assert_array_equal(pixels[t, c, z], expected)
+
+
+@needs_data
+def test_real_scenes_at_one_place_are_not_merged():
+    series = open_series(Path(DATA, "03_czi/xyz__multiple_images.czi"))
+    assert [(s.axes, s.shape) for s in series] == [("TCZYX", (1, 1, 2, 251, 251))] * 2
+    assert series[0].pixel_size_um == pytest.approx({"x": 0.195644, "y": 0.195644, "z": 0.3}, 1e-5)
+    assert series[0].channel_names == ["ChA"]
+    first, second = map(planes_of, series)
+    assert (first.min(), first.max()) == (10142, 20314)
+    assert not np.array_equal(first, second)
+    with zeiss().open_czi(series[0].files[0]) as file:
+        for scene, pixels in enumerate((first, second)):
+            for z in range(2):
+                expected = file.read(plane={"Z": z}, scene=scene)[..., 0]
+                np.testing.assert_array_equal(pixels[0, 0, z], expected)
+
+
+@pytest.mark.parametrize("compression", ["uncompressed:", "zstd0:", "zstd1:ExplicitLevel=3"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_compressions_and_types(tmp_path, compression, dtype):
+    pixels = (random.random((2, 3, 20, 30)) * 250).astype(dtype)
+    with zeiss().create_czi(str(tmp_path / "a.czi"), compression_options=compression) as file:
+        for c, z in np.ndindex(2, 3):
+            file.write(pixels[c, z][..., None], plane={"C": c, "Z": z, "T": 0})
+        file.write_metadata(
+            "a", channel_names={0: "DAPI", 1: "GFP"}, scale_x=1e-7, scale_y=2e-7, scale_z=5e-7
+        )
+    (series,) = open_series(tmp_path / "a.czi")
+    assert (series.axes, series.shape, series.dtype) == (
+        "TCZYX",
+        (1, 2, 3, 20, 30),
+        np.dtype(dtype),
+    )
+    assert series.pixel_size_um == {"x": 0.1, "y": 0.2, "z": 0.5}
+    assert series.channel_names == ["DAPI", "GFP"]
+    np.testing.assert_array_equal(planes_of(series)[0], pixels)
+    if compression == "uncompressed:":
+        np.testing.assert_array_equal(planes_in_place(series)[0], pixels)
+    else:
+        assert series.offsets is None
+
+
+@pytest.mark.parametrize("scale", [None, 1])
+def test_without_calibration(tmp_path, scale):
+    items = f'<Distance Id="X"><Value>{scale}</Value></Distance>' if scale else ""
+    scaling = f"<Scaling><Items>{items}</Items></Scaling>"
+    xml = f"<ImageDocument><Metadata>{scaling}</Metadata></ImageDocument>"
+    image = stack(1)
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0, "Z": 0}, image[0])], xml)
+    (series,) = open_series(path)
+    assert series.pixel_size_um == {"x": None, "y": None, "z": None}
+    assert series.channel_names == []
+    assert series.saturation_level is None
+
+
+def test_rgb_comes_as_red_green_blue(tmp_path):
+    blue_first = random.integers(0, 255, (20, 30, 3), dtype="u1")
+    with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
+        file.write(blue_first, plane={"C": 0})
+    (series,) = open_series(tmp_path / "a.czi")
+    assert (series.axes[-3:], series.shape[-3:], series.index_axes) == ("YXS", (20, 30, 3), "TCZS")
+    for sample in range(3):
+        np.testing.assert_array_equal(series.read((0, 0, 0, sample)), blue_first[..., 2 - sample])
+
+
+def test_channels_of_different_types_take_the_wider(tmp_path):
+    wide, narrow = stack(1)[0], random.integers(0, 255, (20, 30), dtype="u1")
+    with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
+        file.write(wide[..., None], plane={"C": 0})
+        file.write(narrow[..., None], plane={"C": 1})
+    (series,) = open_series(tmp_path / "a.czi")
+    assert (series.dtype, series.shape) == (np.dtype("u2"), (1, 2, 1, 20, 30))
+    np.testing.assert_array_equal(series.read((0, 0, 0)), wide)
+    np.testing.assert_array_equal(series.read((0, 1, 0)), narrow)
+
+
+def test_colours_beside_grey_levels_are_refused(tmp_path):
+    with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
+        file.write(stack(1)[0][..., None], plane={"C": 0})
+        file.write(np.zeros((20, 30, 3), "u1"), plane={"C": 1})
+    (series,) = open_series(tmp_path / "a.czi")
+    with pytest.raises(ClearfieldError, match="colours beside grey levels"):
+        series.read((0, 0, 0, 0))
+
+
+def test_scenes_of_different_shape_and_far_apart(tmp_path):
+    first, second = stack(3), stack(2, 12, 40)
+    with zeiss().create_czi(str(tmp_path / "a.czi"), compression_options="zstd1:") as file:
+        for z, plane in enumerate(first):
+            file.write(plane[..., None], plane={"Z": z}, scene=0)
+        for z, plane in enumerate(second):
+            file.write(plane[..., None], plane={"Z": z}, scene=1, location=(90000, 70000))
+    a, b = open_series(tmp_path / "a.czi")
+    np.testing.assert_array_equal(planes_of(a)[0, 0], first)
+    np.testing.assert_array_equal(planes_of(b)[0, 0], second)
+
+
+@pytest.mark.parametrize("compression", ["uncompressed:", "zstd1:"])
+def test_overlapping_tiles_are_stitched_later_above_earlier(tmp_path, compression):
+    left, right = stack(1)[0], stack(1)[0]
+    with zeiss().create_czi(str(tmp_path / "a.czi"), compression_options=compression) as file:
+        file.write(left[..., None], location=(-5, 7), plane={"Z": 0})
+        file.write(right[..., None], location=(20, 10), plane={"Z": 0})
+    (series,) = open_series(tmp_path / "a.czi")
+    expected = np.zeros((23, 55), "u2")
+    expected[:20, :30] = left
+    expected[3:, 25:] = right
+    assert series.offsets is None
+    np.testing.assert_array_equal(series.read((0, 0, 0)), expected)
+
+
+def test_tiles_far_apart_are_not_merged(tmp_path):
+    image = stack(2)
+    tiles = [({"X": x, "Y": 0, "M": m}, image[m]) for m, x in enumerate((0, 9000))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    with pytest.raises(ClearfieldError, match=r"tiles far apart: they cover 1 % .*Split Scenes"):
+        series.read(())
+
+
+def test_a_plane_that_was_never_recorded_is_named(tmp_path):
+    image = stack(3)
+    places = [{"C": 0, "Z": 0}, {"C": 0, "Z": 1}, {"C": 1, "Z": 1}]
+    tiles = [({"X": 0, "Y": 0, **place}, plane) for place, plane in zip(places, image, strict=True)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.axes, series.shape) == ("CZYX", (2, 2, 20, 30))
+    pytest.importorskip("pylibCZIrw.czi", reason="pylibCZIrw is not installed")
+    np.testing.assert_array_equal(series.read((1, 1)), image[2])
+    with pytest.raises(ClearfieldError, match=r"without the plane C=1 Z=0 \(it has 3 of 4\)"):
+        series.read((1, 0))
+
+
+def test_phases_and_views_are_axes_of_their_own(tmp_path):
+    image = stack(12)
+    tiles = [
+        ({"X": 0, "Y": 0, "V": v, "H": h, "Z": z, "B": 0, "S": 0}, image[6 * v + 3 * h + z])
+        for v, h, z in np.ndindex(2, 2, 3)
+    ]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.axes, series.shape) == ("VHZYX", (2, 2, 3, 20, 30))
+    np.testing.assert_array_equal(planes_of(series).reshape(image.shape), image)
+    np.testing.assert_array_equal(planes_in_place(series).reshape(image.shape), image)
+
+
+@pytest.mark.parametrize("second", [0, 1])
+def test_a_subset_keeps_the_numbers_of_its_source(tmp_path, second):
+    """Z begins at 7, T is 5 and the scene is 3; with two tiles, ZEISS's reader composes them."""
+    image = stack(4, 10, 10)
+    tiles = [
+        ({"X": 10 * m, "Y": 0, "T": 5, "Z": 7 + z, "S": 3, "M": m}, image[2 * m + z])
+        for m, z in np.ndindex(1 + second, 2)
+    ]
+    if second:
+        zeiss()
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert series.sizes == {"T": 1, "Z": 2, "Y": 10, "X": 10 * (1 + second)}
+    expected = np.concatenate([image[:2], image[2:]], axis=2) if second else image[:2]
+    np.testing.assert_array_equal(planes_of(series)[0], expected)
+
+
+def test_threads_read_tiles_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    image = stack(16)
+    with zeiss().create_czi(str(tmp_path / "a.czi"), compression_options="zstd1:") as file:
+        for z, plane in enumerate(image):
+            file.write(plane[..., None], plane={"Z": z})
+    (series,) = open_series(tmp_path / "a.czi")
+    with ThreadPoolExecutor(4) as pool:
+        planes = list(pool.map(lambda z: series.read((0, 0, z)), range(16)))
+    np.testing.assert_array_equal(planes, image)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.99])
+def test_truncated(tmp_path, share):
+    tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack())]
+    path = write_czi(tmp_path / "cut.czi", tiles)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ClearfieldError, match=r"cut\.czi .*(truncated|cannot be read)"):
+        open_series(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "is empty"), (b"text\n" * 100, "not a CZI file"), (b"ZISRAWFILE", "cannot be read")],
+)
+def test_not_a_czi(tmp_path, content, reason):
+    path = tmp_path / "a.czi"
+    path.write_bytes(content)
+    with pytest.raises(ClearfieldError, match=rf"a\.czi .*{reason}"):
+        open_series(path)
+
+
+def test_part_of_several_files(tmp_path):
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, stack(1)[0])], part=2)
+    with pytest.raises(ClearfieldError, match="part 2 of an image in several files"):
+        open_series(path)
+
+
+def test_missing_reader_says_what_to_install(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pylibCZIrw.czi", None)
+    tiles = [({"X": 30 * m, "Y": 0, "M": m}, plane) for m, plane in enumerate(stack(2))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    with pytest.raises(ClearfieldError, match=r"a\.czi needs .* `pip install pylibCZIrw`"):
+        series.read(())
