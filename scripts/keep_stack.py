@@ -1,1 +1,32 @@
-import clearfield.errors
+"""Write the stack of one sample as an OME-TIFF for the user to keep."""
+
+from clearfield.job import run_job  # first: it limits numpy's threads
+
+
+def keep_stack(stack: str, kept: str, threads: int) -> None:
+    """Write every plane, axes T, C, Z, Y, X, as it was loaded."""
+    from pathlib import Path
+
+    import numpy as np
+    from clearfield.ometiff import write_ome_tiff
+    from clearfield.stack import read_stack
+
+    description = read_stack(stack)
+    planes = description.open(stack)
+    height = description.shape[3]
+
+    def blocks():
+        for index in np.ndindex(description.shape[:3]):
+            yield *index, 0, height, planes[index]
+        planes.check()
+
+    write_ome_tiff(
+        kept, blocks(), shape=description.shape, dtype=description.dtype,
+        pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
+        provenance={"source": description.source, "load_stack": description.settings},
+    )  # fmt: skip
+    print(f"{Path(kept).name}: TCZYX {' x '.join(map(str, description.shape))}")
+
+
+if __name__ == "__main__":
+    run_job(keep_stack)
