@@ -105,11 +105,10 @@ def save_png(figure: Figure, path: str | Path) -> None:
         # A glyph that no font here has is drawn as a box; the name stands in the table anyway.
         warnings.filterwarnings("ignore", message="Glyph ")
         figure.canvas.draw()
-    pixels = np.asarray(figure.canvas.buffer_rgba())[:, :, :3]
+    pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     with replacing(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(pixels)).save(
-            temporary, "PNG", compress_level=1, dpi=(DPI, DPI)
-        )
+        # Level 1 takes half the time of the default 6, and the file is no larger.
+        pixels.save(temporary, "PNG", compress_level=1, dpi=(DPI, DPI))
 
 
 def add_pixels(figure: Figure, rgba: np.ndarray, x: int, y: int) -> None:
@@ -134,15 +133,11 @@ def add_pixels(figure: Figure, rgba: np.ndarray, x: int, y: int) -> None:
 def add_axes(figure: Figure, x: int, y: int, width: int, height: int, **settings) -> Axes:
     """Add axes at a place in pixels of the figure, (x, y) their upper left corner."""
     full_width, full_height = figure.bbox.width, figure.bbox.height
-    return figure.add_axes(
-        (
-            x / full_width,
-            1 - (y + height) / full_height,
-            width / full_width,
-            height / full_height,
-        ),
-        **settings,
-    )
+    left, bottom = x / full_width, 1 - (y + height) / full_height
+    axes = figure.add_axes((left, bottom, width / full_width, height / full_height), **settings)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_label_coords(0, 0)  # else every tick label is measured to place an empty label
+    return axes
 
 
 def add_text(figure: Figure, x: float, y: float, text: str, **style) -> None:
