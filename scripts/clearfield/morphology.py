@@ -19,6 +19,7 @@ import numpy as np
 from .disk import Window, disk, square
 from .errors import ClearfieldError
 from .parallel import run_tasks, thread_count
+from .plane import check_plane
 
 # Neither changes a result. Measured: a tile's three buffers should fit in the last-level cache
 # beside those of the other threads, and the shorter a tile, the more of it is margin.
@@ -258,20 +259,6 @@ def _checked_size(size: int, name: str) -> int:
     return int(size)
 
 
-def _checked_dtype(image: np.ndarray) -> np.dtype:
-    if len(image.shape) != 2:
-        raise ClearfieldError(
-            f"the image has shape {tuple(image.shape)}, but the filter takes one plane (Y, X); "
-            "call it for each plane of a stack"
-        )
-    if image.dtype.kind not in "iuf":
-        raise ClearfieldError(
-            f"the image has dtype {image.dtype}, which has no grey levels to order; "
-            "convert it to an integer or float dtype"
-        )
-    return image.dtype.newbyteorder("=")
-
-
 def _assemble(image: np.ndarray, blocks: Iterator) -> np.ndarray:
     result = np.empty(image.shape, image.dtype.newbyteorder("="))
     for first, last, block in blocks:
@@ -299,7 +286,7 @@ def _two_filters(
     threads: int | None,
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Check at once, then yield the blocks of the second filter of the first filter."""
-    dtype = _checked_dtype(image)
+    dtype = check_plane(image)
     return _filtered_bands(image, dtype, first, second, thread_count(threads))
 
 

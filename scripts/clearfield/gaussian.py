@@ -1,0 +1,216 @@
+"""Gaussian blur and difference of Gaussians, in grey levels, on planes of any size.
+
+Equal to scikit-image's `gaussian` and `difference_of_gaussians` of the image as float64 (kernel
+cut off at four sigma, mode "nearest"). Computed in double precision, so that a faint signal on a
+large offset or a steep ramp survives the subtraction, and given back as float32.
+
+A pixel that is NaN or infinite is missing: it is NaN in the result, and its neighbours are
+averaged over the pixels that are there (normalised convolution: Knutsson and Westin, CVPR 1993).
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .blur import blur_rows, gaussian_kernel
+from .errors import ClearfieldError
+from .parallel import run_tasks, thread_count
+from .plane import check_plane
+
+# The layout of the blocks follows from the image's shape and sigma alone, never from the number
+# of threads, so that rounding is the same everywhere.
+_BAND_BYTES = 2**27
+_TASK_PIXELS = 2**17
+
+
+def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> np.ndarray:
+    """Blur an image with a Gaussian.
+
+    Parameters
+    ----------
+    image : (Y, X) array, integer or float
+    sigma : float
+        Standard deviation in pixels, 0 or more.
+    threads : int, optional
+        Default: the CPUs that this process may use. The result has the same bits on any number.
+
+    Returns
+    -------
+    (Y, X) float32 array
+        Grey levels; NaN where the image is NaN or infinite.
+
+    Raises
+    ------
+    ClearfieldError
+        If the image is not a plane of numbers or sigma is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.array([[0, 0, 100, 0, 0]], np.uint8)
+    >>> gaussian(image, 0.5).round().astype(int)
+    array([[ 0, 11, 79, 11,  0]])
+    """
+    _check_sigma(sigma, "sigma")
+    check_plane(image)
+    result = np.empty(image.shape, np.float32)
+    for first, last, (blurred,) in _blurred_bands(
+        image, (float(sigma),), lambda plane: (plane,), threads
+    ):
+        result[first:last] = blurred
+    return result
+
+
+def difference_of_gaussians(
+    image: np.ndarray, low_sigma: float, high_sigma: float, *, threads: int | None = None
+) -> np.ndarray:
+    """Subtract from an image blurred a little the image blurred a lot.
+
+    Parameters
+    ----------
+    image : (Y, X) array, integer or float
+    low_sigma, high_sigma : float
+        Standard deviations in pixels, 0 <= low_sigma < high_sigma.
+    threads : int, optional
+        Default: the CPUs that this process may use. The result has the same bits on any number.
+
+    Returns
+    -------
+    (Y, X) float32 array
+        Grey levels, of either sign; NaN where the image is NaN or infinite.
+
+    Raises
+    ------
+    ClearfieldError
+        If the image is not a plane of numbers or the sigmas are not in this order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.array([[0, 0, 100, 0, 0]], np.uint8)
+    >>> difference_of_gaussians(image, 0, 0.5).round().astype(int)
+    array([[  0, -11,  21, -11,   0]])
+    """
+    blocks = difference_of_gaussians_blocks(image, low_sigma, high_sigma, threads=threads)
+    result = np.empty(image.shape, np.float32)
+    for first, last, difference, _ in blocks:
+        result[first:last] = difference
+    return result
+
+
+def difference_of_gaussians_blocks(
+    image: np.ndarray, low_sigma: float, high_sigma: float, *, threads: int | None = None
+) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """Filter a plane of any size as `difference_of_gaussians` does, a block of rows at a time.
+
+    Parameters
+    ----------
+    image : (Y, X) array, or anything with ``shape``, ``dtype`` and ``image[first:last]``
+    low_sigma, high_sigma, threads
+        As in `difference_of_gaussians`.
+
+    Yields
+    ------
+    first, last, difference, large : int, int, two (last - first, X) float32 arrays
+        In the order of the rows; `large` is the image blurred with `high_sigma`. A block is
+        valid until the next one is asked for.
+    """
+    check_plane(image)
+    _check_sigma(low_sigma, "low_sigma")
+    _check_sigma(high_sigma, "high_sigma")
+    if low_sigma >= high_sigma:
+        raise ClearfieldError(
+            f"low_sigma is {low_sigma} and high_sigma {high_sigma}; "
+            "low_sigma must be the smaller one"
+        )
+    return _difference_bands(image, float(low_sigma), float(high_sigma), threads)
+
+
+def _difference_bands(image, low, high, threads):
+    def combine(small: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return small - large, large
+
+    for first, last, (difference, large) in _blurred_bands(image, (low, high), combine, threads):
+        yield first, last, difference, large
+
+
+def _blurred_bands(
+    image: np.ndarray,
+    sigmas: tuple[float, ...],
+    combine: Callable[..., tuple[np.ndarray, ...]],
+    threads: int | None,
+) -> Iterator[tuple[int, int, list[np.ndarray]]]:
+    """Yield what `combine` makes of the blurs of an image, as many arrays as there are sigmas."""
+    threads = thread_count(threads)
+    height, width = image.shape
+    kernels = [gaussian_kernel(sigma) for sigma in sigmas]
+    missing = _has_missing(image)
+    if missing:
+        kernels += kernels  # the second half blurs a mask of the pixels that are there
+    reach = max(kernel.reach for kernel in kernels)
+    band = max(_BAND_BYTES // (8 * max(1, width)), reach, 64)
+    band = min(band, height)
+    # Rows blurred along x, from row `start` to row `done`, for each kernel.
+    between = [np.empty((min(height, band + 2 * reach), width)) for _ in kernels]
+    results = [np.empty((band, width), np.float32) for _ in sigmas]
+    start = done = 0
+    for top in range(0, height, band):
+        bottom, keep = min(top + band, height), max(0, top - reach)
+        for array in between:
+            array[: done - keep] = array[keep - start : done - start]
+        start, stop = keep, min(bottom + reach, height)
+
+        def along_x(y0: int, y1: int, start: int = start) -> None:
+            planes = _as_planes(image[y0:y1], missing, len(sigmas))
+            for array, plane, kernel in zip(between, planes, kernels, strict=True):
+                array[y0 - start : y1 - start] = blur_rows(plane, kernel)
+
+        def along_y(
+            x0: int, x1: int, start: int = start, top: int = top, b: int = bottom, stop: int = stop
+        ) -> None:
+            blurred = []
+            for array, kernel in zip(between, kernels, strict=True):
+                y0, y1 = max(start, top - kernel.reach), min(stop, b + kernel.reach)
+                columns = np.ascontiguousarray(array[y0 - start : y1 - start, x0:x1].T)
+                blurred.append(blur_rows(columns, kernel)[:, top - y0 : b - y0])
+            if missing:
+                count = len(sigmas)
+                blurred = [a / b for a, b in zip(blurred[:count], blurred[count:], strict=True)]
+            for result, columns in zip(results, combine(*blurred), strict=True):
+                result[: b - top, x0:x1] = columns.T
+
+        run_tasks(along_x, _slices(done, stop, width), threads)
+        done = stop
+        run_tasks(along_y, _slices(0, width, done - start), threads)
+        if missing:
+            gone = ~np.isfinite(np.asarray(image[top:bottom]))
+            for result in results:
+                result[: bottom - top][gone] = np.nan
+        yield top, bottom, [result[: bottom - top] for result in results]
+
+
+def _as_planes(rows: np.ndarray, missing: bool, count: int) -> list[np.ndarray]:
+    values = np.asarray(rows).astype(np.float64)
+    if not missing:
+        return [values] * count
+    there = np.isfinite(values)
+    values[~there] = 0
+    return [values] * count + [there.astype(np.float64)] * count
+
+
+def _has_missing(image: np.ndarray) -> bool:
+    if image.dtype.kind != "f":
+        return False
+    height, width = image.shape
+    return not all(np.isfinite(image[a:b]).all() for a, b in _slices(0, height, width))
+
+
+def _slices(first: int, last: int, length: int) -> list[tuple[int, int]]:
+    """Cut lines `first` to `last`, each of so many pixels, into pieces that stay in cache."""
+    step = max(1, _TASK_PIXELS // max(1, length))
+    return [(i, min(i + step, last)) for i in range(first, last, step)]
+
+
+def _check_sigma(sigma: float, name: str) -> None:
+    if not 0 <= sigma < np.inf:
+        raise ClearfieldError(f"{name} is {sigma}; give a number of pixels, 0 or more")
