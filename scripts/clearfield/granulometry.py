@@ -40,6 +40,8 @@ class Granulometry:
         The copy, objects bright (negated where they were dark).
     background_radius_px : float
         Radius of the top-hat that told objects from haze.
+    reference : (int, int)
+        The same disk as made: by how much the copy is made smaller, and the radius there.
     objects, background : (Y, X) bool
         Pixels that surely belong to either.
     radii_px : (n,) float
@@ -60,6 +62,7 @@ class Granulometry:
     factor: int
     image: np.ndarray
     background_radius_px: float
+    reference: tuple[int, int]
     objects: np.ndarray
     background: np.ndarray
     radii_px: np.ndarray
@@ -76,6 +79,37 @@ class Granulometry:
         diameters = np.concatenate([[0], np.log(2 * self.radii_px + 1)])
         kept = np.concatenate([[0], self.kept])
         return float(np.interp(np.log(2 * radius_px + 1), diameters, kept))
+
+
+def measure_contrast(image: np.ndarray, sizes: Granulometry) -> float:
+    """Measure how much brighter the objects are than their surroundings, whatever haze lies there.
+
+    Parameters
+    ----------
+    image : (Y, X) float
+        A plane binned like `sizes.image`, objects bright; NaN is missing.
+    sizes : Granulometry
+        Says where the objects are and which disk is wider than they are.
+
+    Returns
+    -------
+    float
+        Grey levels: mean of the objects' pixels in the top-hat by that disk, less the mean of the
+        background's; NaN without objects or without background.
+    """
+    from .morphology import opening
+
+    scale, radius = sizes.reference
+    valid = np.isfinite(image)
+    inside, outside = sizes.objects & valid, sizes.background & valid
+    if not inside.any() or not outside.any():
+        return float("nan")
+    image = _smooth(image if valid.all() else np.where(valid, image, np.median(image[valid])))
+    coarse = image
+    for _ in range(scale.bit_length() - 1):
+        coarse = halve(coarse)
+    opened = opening(coarse, radius, threads=1)
+    return _signal(image, opened, inside.astype(np.float32), outside.astype(np.float32))
 
 
 def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulometry:
@@ -97,8 +131,8 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     >>> y, x = np.ogrid[:200, :200]
     >>> discs = (y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 <= 10**2  # 21 px across at most
     >>> sizes = measure_sizes(1000 * discs.astype(np.uint16) + 100)
-    >>> 18 <= sizes.median_diameter_px <= 22, sizes.recommended_radius_px
-    (True, 11)
+    >>> 18 <= sizes.median_diameter_px <= 22, 10 <= sizes.recommended_radius_px <= 14
+    (True, True)
     """
     factor = bin_factor(image.shape, LIMIT)
     copy = bin_plane(image, factor)
@@ -110,7 +144,7 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     steps = [] if missing.all() else _open_by_octaves(_smooth(copy))
     empty = np.zeros(copy.shape, bool)
     nothing = Granulometry(
-        factor, copy, np.nan, empty, ~missing, np.empty(0), np.empty(0), np.empty(0),
+        factor, copy, np.nan, (1, 0), empty, ~missing, np.empty(0), np.empty(0), np.empty(0),
         np.nan, np.nan, None,
     )  # fmt: skip
     if not steps:
@@ -128,13 +162,21 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
         median, largest = (_diameter(radii, kept, share) for share in (0.5, KEEP))
     recommended = int(np.ceil((largest - 1) / 2)) if resolved and objects.any() else None
     sizes = Granulometry(
-        factor, copy, float(radii[reference]), objects, background, radii, spectrum, kept,
+        factor, copy, float(radii[reference]), (steps[reference].scale, steps[reference].radius),
+        objects, background, radii, spectrum, kept,
         median, largest, recommended,
     )  # fmt: skip
     if factor > 1 and not median > RESOLVED * factor:
         close = measure_sizes(_fullest_window(image, tophat, factor), light_background)
         if close.objects.any():
-            return replace(close, factor=factor, image=copy, objects=objects, background=background)
+            return replace(
+                close,
+                factor=factor,
+                image=copy,
+                reference=sizes.reference,
+                objects=objects,
+                background=background,
+            )
     return sizes
 
 
@@ -148,7 +190,8 @@ def _find_objects(
     objects, background = _separate(tophat)
     background &= ~missing
     objects &= ~missing
-    signals = np.array(_signals(steps, objects, background))
+    inside, outside = objects.astype(np.float32), background.astype(np.float32)
+    signals = np.array([_signal(image, step.opened, inside, outside) for step in steps])
     if not objects.any() or not signals[reference] > 0:
         objects[:] = False
         return tophat, objects, background, np.full(len(steps), np.nan)
@@ -290,20 +333,18 @@ def otsu_threshold(values: np.ndarray) -> float:
     return float(edges[1:-1][np.argmax(below * above * (means_below - means_above) ** 2)])
 
 
-def _signals(steps: list[_Step], objects: np.ndarray, background: np.ndarray) -> list[float]:
-    """Mean over the objects of each top-hat, above its mean over the background."""
-    scale = 1
-    inside, outside = objects.astype(np.float32), background.astype(np.float32)
-    # The image itself at full scale: on a coarse copy, small objects run into their surroundings.
-    image = steps[0].image
+def _signal(
+    image: np.ndarray, opened: np.ndarray, inside: np.ndarray, outside: np.ndarray
+) -> float:
+    """Mean over the objects of image - opened, above its mean over the background.
+
+    The image is taken at full scale: on a coarse copy, small objects run into their surroundings.
+    The opened image may be coarse: what it holds is wide.
+    """
     contrast = _mean(image, inside) - _mean(image, outside)
-    signals = []
-    for step in steps:
-        while scale < step.scale:
-            inside, outside = halve(inside), halve(outside)
-            scale *= 2
-        signals.append(contrast - _mean(step.opened, inside) + _mean(step.opened, outside))
-    return signals
+    while inside.shape[0] >= 2 * opened.shape[0]:
+        inside, outside = halve(inside), halve(outside)
+    return contrast - _mean(opened, inside) + _mean(opened, outside)
 
 
 def _mean(image: np.ndarray, weight: np.ndarray) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .binning import bin_plane
-from .granulometry import Granulometry
+from .granulometry import Granulometry, measure_contrast
 from .qc_table import COLUMNS
 
 
@@ -76,6 +76,9 @@ def measure_plane(
     before = -sizes.image if light else sizes.image
     after = bin_plane(result, sizes.factor) - np.float32(offset)
     row |= _compare(before, after, sizes.objects, sizes.background, light)
+    row["signal_survived"] = _ratio(
+        measure_contrast(after, sizes), measure_contrast(sizes.image, sizes)
+    )
     row |= _along_z(statistics)
     return row
 
@@ -85,7 +88,6 @@ def _compare(
 ) -> dict[str, float]:
     """Measure background, unevenness and contrast of a plane before and after."""
     row = {"object_fraction": _ratio(np.count_nonzero(objects), objects.size)}
-    signals = []
     for name, image, sign in (("before", before, -1 if light else 1), ("after", after, 1)):
         valid = np.isfinite(image)
         outside, inside = background & valid, objects & valid
@@ -104,12 +106,7 @@ def _compare(
             contrast = sign * (float(image[inside].mean(dtype=np.float64)) - level)
             row[f"signal_to_background_{name}"] = _ratio(contrast, level)
             row[f"contrast_to_noise_{name}"] = _ratio(contrast, 1.4826 * mad)
-            inside = _thin(inside)
-            above = image[inside] - surface(*np.nonzero(inside))
-            signals.append(sign * float(above.mean()))
     row["unevenness_ratio"] = _ratio(row["unevenness_after"], row["unevenness_before"])
-    if len(signals) == 2:
-        row["signal_survived"] = _ratio(signals[1], signals[0])
     return row
 
 

@@ -39,7 +39,7 @@ COLUMNS = {
     "signal_to_background_after": "the same after",
     "contrast_to_noise_before": "the same difference / (1.4826 × background_mad before)",
     "contrast_to_noise_after": "the same after",
-    "signal_survived": "object intensity above the local background: after / before",
+    "signal_survived": "contrast of the objects with their surroundings: after / before",
     "object_diameter_px": "median diameter of the objects, weighted by area, px",
     "object_diameter_um": "the same in µm, where the calibration is known",
     "largest_diameter_px": "diameter that 95 % of the object area does not exceed, px",

@@ -93,7 +93,10 @@ def _size(name: str) -> Callable[[Row], float]:
 
 def _remaining_unevenness(row: Row) -> float:
     """Give the ratio after / before; NaN where what remains is hidden in the noise."""
-    if row.cells.get("method") == "none" or row("unevenness_after") <= row("background_mad_after"):
+    # ASSUME: a range below 3 median absolute deviations (2 sigma) disappears in the noise.
+    if row.cells.get("method") == "none" or row("unevenness_after") <= 3 * row(
+        "background_mad_after"
+    ):
         return math.nan
     return row("unevenness_ratio")
 

@@ -56,14 +56,15 @@ def test_flat_background_and_contrast():
 
 
 @pytest.mark.parametrize("survived", [0.1, 0.5, 1.0])
-def test_signal_survived_on_a_background_of_second_order(survived):
+def test_signal_survived_on_an_uneven_background(survived):
     y, x = np.mgrid[-1:1:240j, -1:1:240j]
     haze = 500 + 100 * x - 50 * x * y + 80 * y**2
     objects = scene()
     row = measure(
         (haze + 400 * objects).astype(np.float32), (survived * 400 * objects).astype(np.float32)
     )
-    assert row["signal_survived"] == pytest.approx(survived, rel=0.01)
+    # an opening lies below a slope by the slope's rise over its disk, here a hundredth of a disc
+    assert row["signal_survived"] == pytest.approx(survived, rel=0.02)
 
 
 def test_unevenness_is_the_range_of_the_background():
@@ -107,8 +108,8 @@ def test_signal_survived_on_the_simulated_nuclei(sample, radius):
     # what the filter would leave of the objects without noise, without the haze's own share
     alone = white_tophat(clean, disk(radius)) - white_tophat(haze[0, 0].max(axis=0), disk(radius))
     survived = alone[inside].mean() / truth[inside].mean()
-    # the surface of 2nd order misses the simulated clouds by up to a tenth of the nuclei's light
-    assert row["signal_survived"] == pytest.approx(survived, abs=0.1)
+    # the nuclei's rims, half in and half out of the mask, and the noise at the openings' edges
+    assert row["signal_survived"] == pytest.approx(survived, abs=0.06)
 
 
 @pytest.mark.parametrize("sample", simulation.SAMPLES, ids=lambda sample: sample.file)
