@@ -1,0 +1,314 @@
+"""OME-Zarr: stores written with zarr, and a real one (SHARED_DATA) with its twin in TIFF."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+zarr = pytest.importorskip("zarr", minversion="3", reason="the package zarr is not installed")
+
+from clearfield.errors import ClearfieldError  # noqa: E402
+from clearfield.zarr import open_series  # noqa: E402
+
+DATA = os.environ.get("SHARED_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
+TYPES = {"t": "time", "c": "channel"}
+pytestmark = pytest.mark.filterwarnings("ignore:::zarr")
+both_versions = pytest.mark.parametrize("version", [2, 3])
+
+
+def write_image(group, version, axes, pixels, scale=None, units=None, name="", chunks=None, **more):
+    """Add a multiscales image with one level to a group."""
+    array = group.create_array(
+        "0", shape=pixels.shape, dtype=pixels.dtype, chunks=chunks or pixels.shape, **more
+    )
+    array[...] = pixels
+    units = units or {}
+    entry = {
+        "name": name,
+        "axes": [
+            {"name": a, "type": TYPES.get(a, "space"), **({"unit": units[a]} if a in units else {})}
+            for a in axes
+        ],
+        "datasets": [{"path": "0"}],
+    }
+    if scale:
+        transformations = [{"type": "scale", "scale": scale}]
+        entry["datasets"][0]["coordinateTransformations"] = transformations
+    set_attributes(group, version, multiscales=[entry])
+    return entry
+
+
+def set_attributes(group, version, **attributes):
+    """Put OME metadata where version 0.4 or 0.5 has them."""
+    if version == 2:
+        group.attrs.update(attributes)
+    else:
+        group.attrs["ome"] = {**group.attrs.get("ome", {}), "version": "0.5", **attributes}
+
+
+def store(path, version):
+    return zarr.open_group(str(path), mode="w", zarr_format=version)
+
+
+def planes_of(series):
+    shape = [series.sizes[axis] for axis in series.index_axes]
+    planes = [series.read(index) for index in np.ndindex(*shape)]
+    return np.array(planes).reshape(*shape, *planes[0].shape)
+
+
+def counting(*shape, dtype="u2"):
+    return np.arange(1, 1 + np.prod(shape)).reshape(shape).astype(dtype)
+
+
+@needs_data
+def test_real_file_equals_its_twin_in_tiff():
+    from clearfield import tiff
+
+    name = "xyz_8bit__mitotic_plate_calibrated"
+    (series,) = open_series(Path(DATA, f"07_zarr/{name}.ome.zarr"))
+    (twin,) = tiff.open_series(str(Path(DATA, f"01_zstack_tiff/{name}.tif")))
+    assert (series.axes, series.shape) == ("TCZYX", (1, 1, 6, 263, 263))
+    assert series.dtype == twin.dtype == np.dtype("u1")
+    assert series.pixel_size_um == pytest.approx(twin.pixel_size_um, rel=1e-6)
+    assert series.pixel_size_um["z"] == 3
+    np.testing.assert_array_equal(planes_of(series)[0, 0], planes_of(twin))
+
+
+@both_versions
+@pytest.mark.parametrize("axes", ["yx", "zyx", "cyx", "tyx", "czyx", "tczyx", "zcyx", "zxy"])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "f4", "?"])
+def test_axes_and_types(tmp_path, version, axes, dtype):
+    pixels = counting(*(2, 3, 4, 5, 6)[-len(axes) :], dtype=dtype)
+    write_image(store(tmp_path / "a.zarr", version), version, axes, pixels)
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert (series.axes, series.shape, series.dtype) == (
+        axes.upper(),
+        pixels.shape,
+        np.dtype(dtype),
+    )
+    if axes == "zxy":
+        pixels = pixels.transpose(0, 2, 1)
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    assert series.pixel_size_um == {"x": None, "y": None, "z": None}
+    assert series.channel_names == []
+
+
+@both_versions
+def test_big_endian(tmp_path, version):
+    pixels = counting(3, 5, 6).astype(">u2")
+    write_image(store(tmp_path / "a.zarr", version), version, "zyx", pixels)
+    (series,) = open_series(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("micrometer", 1), ("nanometer", 1e-3), ("millimeter", 1e3), ("angstrom", 1e-4), ("µm", 1)],
+)
+def test_units(tmp_path, version, unit, factor):
+    pixels = counting(3, 5, 6)
+    units = dict.fromkeys("zyx", unit)
+    write_image(store(tmp_path / "a.zarr", version), version, "zyx", pixels, [5, 1, 2], units)
+    (series,) = open_series(tmp_path / "a.zarr")
+    expected = {"x": 2 * factor, "y": 1 * factor, "z": 5 * factor}
+    assert series.pixel_size_um == pytest.approx(expected)
+
+
+@both_versions
+def test_a_scale_without_unit_is_no_calibration(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    write_image(group, version, "zyx", counting(3, 5, 6), [1, 1, 1], {"z": "micrometer"})
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.pixel_size_um == {"x": None, "y": None, "z": 1.0}
+
+
+@both_versions
+def test_scale_of_all_levels_multiplies(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    units = dict.fromkeys("zyx", "micrometer")
+    entry = write_image(group, version, "zyx", counting(3, 5, 6), [1, 0.5, 0.5], units)
+    entry["coordinateTransformations"] = [
+        {"type": "translation", "translation": [9, 9, 9]},
+        {"type": "scale", "scale": [2, 0.2, 0.2]},
+    ]
+    set_attributes(group, version, multiscales=[entry])
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.pixel_size_um == pytest.approx({"x": 0.1, "y": 0.1, "z": 2})
+
+
+@both_versions
+def test_full_resolution_and_channel_names(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    pixels = counting(2, 3, 8, 6)
+    entry = write_image(group, version, "czyx", pixels, name="cells")
+    small = group.create_array("1", shape=(2, 3, 4, 3), dtype="u2", chunks=(1, 1, 4, 3))
+    small[...] = 7
+    entry["datasets"].append({"path": "1"})
+    labels = group.create_group("labels")
+    write_image(labels.create_group("nuclei"), version, "zyx", counting(3, 8, 6))
+    omero = {"channels": [{"label": "DAPI"}, {"label": "GFP"}]}
+    set_attributes(group, version, multiscales=[entry], omero=omero)
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert (series.name, series.shape, series.channel_names) == (
+        "cells",
+        pixels.shape,
+        ["DAPI", "GFP"],
+    )
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+@pytest.mark.parametrize(
+    ("chunks", "count"),
+    # Two channels of chunks 0-1 and 2 in Z; all at once; as the first: channels come in turn.
+    [((1, 2, 3, 4), 4), ((2, 3, 8, 6), 1), ((2, 2, 8, 6), 4)],
+)
+def test_chunks_are_decoded_once(tmp_path, version, chunks, count, monkeypatch):
+    pixels = counting(2, 3, 8, 6)
+    write_image(store(tmp_path / "a.zarr", version), version, "czyx", pixels, chunks=chunks)
+    (series,) = open_series(tmp_path / "a.zarr")
+    reads = []
+    get = zarr.Array.__getitem__
+    monkeypatch.setattr(zarr.Array, "__getitem__", lambda *a: reads.append(a[1]) or get(*a))
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    assert len(reads) == count
+
+
+@pytest.mark.parametrize("most", [1, 100, 1000])
+def test_slabs_larger_than_the_cache(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("clearfield.zarr._MOST_CACHED_BYTES", most)
+    pixels = counting(7, 8, 6)
+    write_image(store(tmp_path / "a.zarr", 3), 3, "zyx", pixels)
+    (series,) = open_series(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+def test_threads_read_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    pixels = counting(30, 8, 6)
+    write_image(store(tmp_path / "a.zarr", 2), 2, "zyx", pixels, chunks=(4, 8, 6))
+    (series,) = open_series(tmp_path / "a.zarr")
+    with ThreadPoolExecutor(4) as pool:
+        planes = list(pool.map(lambda z: series.read((z,)), range(30)))
+    np.testing.assert_array_equal(planes, pixels)
+
+
+def test_shards(tmp_path):
+    pixels = counting(8, 8, 6)
+    group = store(tmp_path / "a.zarr", 3)
+    write_image(group, 3, "zyx", pixels, chunks=(2, 4, 6), shards=(8, 8, 6))
+    (series,) = open_series(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+def test_a_chunk_that_is_not_there_holds_the_fill_value(tmp_path, version):
+    pixels = counting(2, 5, 6)
+    group = store(tmp_path / "a.zarr", version)
+    write_image(group, version, "zyx", pixels, chunks=(1, 5, 6), fill_value=3)
+    first = tmp_path / "a.zarr/0" / ("0.0.0" if version == 2 else "c/0")
+    shutil.rmtree(first) if first.is_dir() else first.unlink()
+    (series,) = open_series(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(planes_of(series), [np.full((5, 6), 3), pixels[1]])
+
+
+@both_versions
+def test_an_array_without_any_chunk(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    write_image(group, version, "zyx", np.zeros((2, 5, 6), "u2"))
+    with pytest.raises(ClearfieldError, match=r"a\.zarr has no pixels"):
+        open_series(tmp_path / "a.zarr")
+
+
+@both_versions
+@pytest.mark.parametrize("listed", [True, False])
+def test_images_of_bioformats2raw(tmp_path, version, listed):
+    root = store(tmp_path / "a.zarr", version)
+    set_attributes(root, version, **{"bioformats2raw.layout": 3})
+    images = [counting(2 + n, 5, 6) for n in range(3)]
+    for number, pixels in enumerate(images):
+        write_image(root.create_group(str(number)), version, "zyx", pixels, name=f"image {number}")
+    ome = root.create_group("OME")
+    if listed:
+        set_attributes(ome, version, series=["2", "0"])
+    (tmp_path / "a.zarr/OME/METADATA.ome.xml").write_text(
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        + '<Image Name="a"><Pixels SignificantBits="12"/></Image>' * (2 if listed else 3)
+        + "</OME>"
+    )
+    found = open_series(tmp_path / "a.zarr")
+    order = [2, 0] if listed else [0, 1, 2]
+    assert [series.name for series in found] == [f"image {number}" for number in order]
+    assert [series.saturation_level for series in found] == [4095] * len(order)
+    for series, number in zip(found, order, strict=True):
+        np.testing.assert_array_equal(planes_of(series), images[number])
+
+
+@both_versions
+def test_fields_of_a_plate(tmp_path, version):
+    root = store(tmp_path / "plate.zarr", version)
+    wells = [{"path": "A/1"}, {"path": "B/3"}]
+    set_attributes(root, version, plate={"wells": wells})
+    images = {}
+    for well in wells:
+        group = root.create_group(well["path"])
+        set_attributes(group, version, well={"images": [{"path": "0"}, {"path": "1"}]})
+        for field in "01":
+            place = f"{well['path']}/{field}"
+            images[place] = counting(2, 5, 6) + len(images)
+            write_image(group.create_group(field), version, "zyx", images[place])
+    found = open_series(tmp_path / "plate.zarr")
+    assert [series.name for series in found] == list(images)
+    for series in found:
+        np.testing.assert_array_equal(planes_of(series), images[series.name])
+    shutil.rmtree(tmp_path / "plate.zarr/B")
+    with pytest.raises(ClearfieldError, match=r"plate\.zarr is incomplete: it lists the well B/3"):
+        open_series(tmp_path / "plate.zarr")
+
+
+def test_unknown_axes_are_not_guessed(tmp_path):
+    group = store(tmp_path / "a.zarr", 2)
+    write_image(group, 2, ["phase", "w", "y", "x"], counting(2, 3, 5, 6))
+    assert [series.axes for series in open_series(tmp_path / "a.zarr")] == ["HQYX"]
+    array = zarr.create_array(str(tmp_path / "b.zarr"), shape=(3, 5, 6), dtype="u2", zarr_format=2)
+    array[...] = 1
+    assert [series.axes for series in open_series(tmp_path / "b.zarr")] == ["QYX"]
+
+
+def test_early_versions_name_axes_shortly_or_not(tmp_path):
+    group = store(tmp_path / "a.zarr", 2)
+    entry = write_image(group, 2, "tczyx", counting(1, 2, 3, 5, 6))
+    for axes, expected in ((None, "TCZYX"), (list("tczyx"), "TCZYX")):
+        entry["axes"] = axes
+        group.attrs["multiscales"] = [{k: v for k, v in entry.items() if v is not None}]
+        assert open_series(tmp_path / "a.zarr")[0].axes == expected
+
+
+def test_what_is_no_image(tmp_path):
+    (tmp_path / "file.zarr").write_text("text")
+    (tmp_path / "empty.zarr").mkdir()
+    store(tmp_path / "group.zarr", 3).create_group("other")
+    (tmp_path / "broken.zarr").mkdir()
+    (tmp_path / "broken.zarr/.zgroup").write_text("{")
+    for name, reason in (
+        ("file", "not a folder"),
+        ("empty", "holds no zarr metadata"),
+        ("group", "without an OME-Zarr image .* other"),
+        ("broken", "cannot be read"),
+    ):
+        with pytest.raises(ClearfieldError, match=rf"{name}\.zarr .*{reason}"):
+            open_series(tmp_path / f"{name}.zarr")
+
+
+def test_a_damaged_chunk_is_an_error(tmp_path):
+    write_image(store(tmp_path / "a.zarr", 3), 3, "zyx", counting(3, 50, 60))
+    (chunk,) = (path for path in (tmp_path / "a.zarr/0/c").rglob("*") if path.is_file())
+    chunk.write_bytes(b"no zstd")
+    (series,) = open_series(tmp_path / "a.zarr")
+    with pytest.raises(ClearfieldError, match=r"a\.zarr cannot be read"):
+        series.read((0,))
