@@ -199,7 +199,7 @@ def test_the_readme_maps_every_step_of_the_tutorial():
     assert len(list(tutorial_rows())) == 10
 
 
-@pytest.mark.parametrize(("snippet", "call"), tutorial_rows())
+@pytest.mark.parametrize(("snippet", "call"), list(tutorial_rows()))
 def test_every_snippet_of_the_tutorial_has_its_call(snippet, call):
     plane = image("uint16", (120, 90))
     ours = eval(call, {**vars(clearfield_functions()), "image": plane})
