@@ -24,8 +24,8 @@ VALLEY = 1.5
 MARGIN = 1.5
 """ASSUME: a disk 1.5 times as wide as the largest objects is wide enough to tell them apart."""
 LIMIT = 512
-RESOLVED = 6
-"""ASSUME: objects under 6 pixels of the binned copy are measured anew in a window of the image."""
+RESOLVED = 4
+"""ASSUME: objects under 4 pixels of the binned copy are measured anew in a window of the image."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def measure_contrast(image: np.ndarray, sizes: Granulometry) -> float:
     for _ in range(scale.bit_length() - 1):
         coarse = halve(coarse)
     opened = opening(coarse, radius, threads=1)
-    return _signal(image, opened, inside.astype(np.float32), outside.astype(np.float32))
+    return _signals(image, [opened], inside, outside)[0]
 
 
 def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulometry:
@@ -190,8 +190,7 @@ def _find_objects(
     objects, background = _separate(tophat)
     background &= ~missing
     objects &= ~missing
-    inside, outside = objects.astype(np.float32), background.astype(np.float32)
-    signals = np.array([_signal(image, step.opened, inside, outside) for step in steps])
+    signals = np.array(_signals(image, [step.opened for step in steps], objects, background))
     if not objects.any() or not signals[reference] > 0:
         objects[:] = False
         return tophat, objects, background, np.full(len(steps), np.nan)
@@ -333,23 +332,34 @@ def otsu_threshold(values: np.ndarray) -> float:
     return float(edges[1:-1][np.argmax(below * above * (means_below - means_above) ** 2)])
 
 
-def _signal(
-    image: np.ndarray, opened: np.ndarray, inside: np.ndarray, outside: np.ndarray
-) -> float:
+def _signals(
+    image: np.ndarray, opened: list[np.ndarray], inside: np.ndarray, outside: np.ndarray
+) -> list[float]:
     """Mean over the objects of image - opened, above its mean over the background.
 
     The image is taken at full scale: on a coarse copy, small objects run into their surroundings.
-    The opened image may be coarse: what it holds is wide.
+    The opened images may be ever coarser: what they hold is wide.
     """
-    contrast = _mean(image, inside) - _mean(image, outside)
-    while inside.shape[0] >= 2 * opened.shape[0]:
-        inside, outside = halve(inside), halve(outside)
-    return contrast - _mean(opened, inside) + _mean(opened, outside)
+    weight = _difference(inside.astype(np.float32), outside.astype(np.float32))
+    contrast = _weigh(image, weight)
+    signals = []
+    for plane in opened:
+        if weight.shape != plane.shape:
+            while inside.shape != plane.shape:
+                inside, outside = (halve(mask.astype(np.float32)) for mask in (inside, outside))
+            weight = _difference(inside, outside)
+        signals.append(contrast - _weigh(plane, weight))
+    return signals
 
 
-def _mean(image: np.ndarray, weight: np.ndarray) -> float:
-    total = float(weight.sum(dtype=np.float64))
-    return float(np.sum(image * weight, dtype=np.float64)) / max(total, 1e-9)
+def _difference(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Give the weights whose sum over a plane is its mean inside less its mean outside."""
+    totals = (max(float(mask.sum(dtype=np.float64)), 1e-9) for mask in (inside, outside))
+    return inside / np.float32(next(totals)) - outside / np.float32(next(totals))
+
+
+def _weigh(image: np.ndarray, weight: np.ndarray) -> float:
+    return float(np.einsum("ij,ij->i", image, weight).sum(dtype=np.float64))
 
 
 def _diameter(radii: np.ndarray, kept: np.ndarray, share: float) -> float:
