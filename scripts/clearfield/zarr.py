@@ -19,7 +19,7 @@ from .series import Series
 from .thirdparty import explained, import_reader
 
 _KIND = "an OME-Zarr image"
-_MOST_CACHED_BYTES = 1 << 28
+_MOST_SLAB_BYTES = 1 << 27  # two are kept: threads do not cross from one to the next at once
 _TYPES = {"time": "T", "channel": "C"}
 _LETTERS = {"lambda": "E", "wavelength": "E", "phase": "H", "angle": "A", "view": "V", "tile": "M"}
 _METADATA = {".zarray", ".zattrs", ".zgroup", "zarr.json"}
@@ -222,7 +222,7 @@ class _Slabs:
     """Planes of an array, decoded a chunk's depth at a time: each chunk once for all its planes."""
 
     def __init__(self, array, axes: str) -> None:
-        self._array, self._lock, self._start, self._slab = array, threading.Lock(), None, None
+        self._array, self._lock, self._slabs = array, threading.Lock(), {}
         plane = Series("", axes, tuple(array.shape), array.dtype, None).plane_axes
         self._plane = [axes.index(axis) for axis in plane]
         self._index = [number for number in range(array.ndim) if number not in self._plane]
@@ -232,7 +232,7 @@ class _Slabs:
         chunks = self._array.chunks
         depth = [min(chunks[n], self._array.shape[n]) for n in self._index]
         plane_bytes = prod(self._array.shape[n] for n in self._plane) * self._array.dtype.itemsize
-        while depth and max(depth) > 1 and prod(depth) * plane_bytes > _MOST_CACHED_BYTES:
+        while depth and max(depth) > 1 and prod(depth) * plane_bytes > _MOST_SLAB_BYTES:
             largest = depth.index(max(depth))
             depth[largest] = -(-depth[largest] // 2)
         return depth
@@ -241,15 +241,20 @@ class _Slabs:
         start = tuple(
             int(number) // depth * depth for number, depth in zip(index, self._depth, strict=True)
         )
+        if prod(self._depth) == 1:  # threads decode chunks of their own
+            return self._load(start)[(0,) * len(start)]
         with self._lock:
-            if self._start != start:
-                self._slab = None  # so that two are never in memory
-                selection = [slice(None)] * self._array.ndim
-                for axis, first, depth in zip(self._index, start, self._depth, strict=True):
-                    selection[axis] = slice(first, first + depth)
-                slab = np.asarray(self._array[tuple(selection)])
-                self._slab = slab.transpose(*self._index, *self._plane)
-                self._start = start
-            slab = self._slab
+            if start not in self._slabs:
+                if len(self._slabs) > 1:
+                    self._slabs.pop(next(iter(self._slabs)))
+                self._slabs[start] = self._load(start)
+            slab = self._slabs[start]
         inside = (int(number) - first for number, first in zip(index, start, strict=True))
         return slab[tuple(inside)]
+
+    def _load(self, start: tuple[int, ...]) -> np.ndarray:
+        selection = [slice(None)] * self._array.ndim
+        for axis, first, depth in zip(self._index, start, self._depth, strict=True):
+            selection[axis] = slice(first, first + depth)
+        slab = np.asarray(self._array[tuple(selection)])
+        return slab.transpose(*self._index, *self._plane)

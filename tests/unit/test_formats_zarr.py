@@ -164,8 +164,8 @@ def test_full_resolution_and_channel_names(tmp_path, version):
 @both_versions
 @pytest.mark.parametrize(
     ("chunks", "count"),
-    # Two channels of chunks 0-1 and 2 in Z; all at once; as the first: channels come in turn.
-    [((1, 2, 3, 4), 4), ((2, 3, 8, 6), 1), ((2, 2, 8, 6), 4)],
+    # Z 0 to 1, then 2, of two channels; all at once; Z 0 to 1, then 2, of both channels at once.
+    [((1, 2, 3, 4), 4), ((2, 3, 8, 6), 1), ((2, 2, 8, 6), 2)],
 )
 def test_chunks_are_decoded_once(tmp_path, version, chunks, count, monkeypatch):
     pixels = counting(2, 3, 8, 6)
@@ -180,7 +180,7 @@ def test_chunks_are_decoded_once(tmp_path, version, chunks, count, monkeypatch):
 
 @pytest.mark.parametrize("most", [1, 100, 1000])
 def test_slabs_larger_than_the_cache(tmp_path, monkeypatch, most):
-    monkeypatch.setattr("clearfield.zarr._MOST_CACHED_BYTES", most)
+    monkeypatch.setattr("clearfield.zarr._MOST_SLAB_BYTES", most)
     pixels = counting(7, 8, 6)
     write_image(store(tmp_path / "a.zarr", 3), 3, "zyx", pixels)
     (series,) = open_series(tmp_path / "a.zarr")
