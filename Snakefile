@@ -18,6 +18,7 @@ include: "workflow/rules/project_stack.smk"
 include: "workflow/rules/subtract_background.smk"
 include: "workflow/rules/plot_qc.smk"
 include: "workflow/rules/summarize_qc.smk"
+include: "workflow/rules/explore_parameters.smk"
 
 
 rule all:

@@ -3,6 +3,7 @@
 This is the side of the workflow that runs in Snakemake's own process: no numpy here.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from .errors import ClearfieldError
@@ -41,6 +42,13 @@ class Run:
             config_of_sample, _ = self._resolve(sample.cells)
             if sample.cells and len(self._resolved) > known:
                 problems += [f"{source}: {name}: {p}" for p in check_relations(config_of_sample)]
+        explored = self.config["explore_parameters"]["sample"]
+        if explored is not None and explored not in self.samples:
+            near = get_close_matches(explored, self.samples, n=1, cutoff=0)
+            raise ClearfieldError(
+                f"config: explore_parameters.sample is {explored!r}, which is not a sample of "
+                f"{source}; the nearest is {near[0]!r}"
+            )
         if problems:
             raise ClearfieldError("samples: " + "\nsamples: ".join(problems))
 
@@ -62,3 +70,18 @@ class Run:
             for name, sample in self.samples.items()
             if rule is None or self._resolve(sample.cells)[0][rule][key]
         ]
+
+    @property
+    def explored(self) -> str:
+        """Name the sample of explore_parameters."""
+        return self.config["explore_parameters"]["sample"] or next(iter(self.samples))
+
+    @property
+    def explore_settings(self) -> dict:
+        """Give what explore_parameters is handed: its sizes, and the sign of the sample."""
+        config = self._resolve(self.samples[self.explored].cells)[0]
+        settings = {
+            key: value for key, value in config["explore_parameters"].items() if key != "sample"
+        }
+        light = config["subtract_background"]["light_background"]
+        return settings | {"light_background": light}

@@ -199,6 +199,13 @@ def _impossible_ranges(config: dict) -> Iterable[str]:
         yield (
             f"project_stack.first_plane is {first}, but must not be larger than last_plane, {last}"
         )
+    for key in ("min_sizes", "max_sizes"):
+        for size in config["explore_parameters"][key]:
+            if size % 2 == 0:
+                yield (
+                    f"explore_parameters.{key} has {size}, but a window has a middle pixel: "
+                    f"take {size - 1} or {size + 1}"
+                )
     grey = config["plot_qc"]["range"]
     if grey != "auto" and grey[0] >= grey[1]:
         yield f"plot_qc.range is {grey}, but its first value must be smaller than its second"

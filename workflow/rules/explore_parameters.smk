@@ -1,0 +1,25 @@
+# Takes: the projection of the sample that the config chooses. Gives: one sheet of it under many
+# filter sizes. A target of its own: `snakemake … explore_parameters`.
+
+
+rule explore_parameters:
+    input:
+        projection=f"results/projections/{RUN.explored}.ome.tif",
+    output:
+        figure=f"results/explore/{RUN.explored}.png",
+    log:
+        f"results/logs/explore_parameters/{RUN.explored}.log",
+    conda:
+        "../../envs/explore_parameters.yaml"
+    threads: 4
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    params:
+        sample=RUN.explored,
+        settings=json_text(RUN.explore_settings),
+        code=code_of("explore_parameters"),
+    shell:
+        "python {workflow.basedir:q}/scripts/explore_parameters.py"
+        " --projection {input.projection:q} --figure {output.figure:q} --sample {params.sample:q}"
+        " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"
