@@ -24,6 +24,7 @@ from .plane import check_plane
 # Neither changes a result. Measured: a tile's three buffers should fit in the last-level cache
 # beside those of the other threads, and the shorter a tile, the more of it is margin.
 _TILE_BYTES = 2**20
+_TILE_COLUMNS = 2048
 _BAND_BYTES = 2**26
 
 
@@ -242,7 +243,7 @@ def minmax_blocks(
 
 
 def _checked_radius(radius: int) -> int:
-    if isinstance(radius, bool) or radius != int(radius) or radius < 0:
+    if isinstance(radius, bool) or not float(radius).is_integer() or radius < 0:
         raise ClearfieldError(
             f"the radius of the disk is {radius}; give a whole number of pixels, 0 or more"
         )
@@ -250,7 +251,7 @@ def _checked_radius(radius: int) -> int:
 
 
 def _checked_size(size: int, name: str) -> int:
-    if isinstance(size, bool) or size != int(size) or size < 1:
+    if isinstance(size, bool) or not float(size).is_integer() or size < 1:
         raise ClearfieldError(f"{name} is {size}; give an odd number of pixels, 1 or more")
     if size % 2 == 0:
         raise ClearfieldError(
@@ -298,12 +299,10 @@ def _filtered_bands(image, dtype, first, second, threads):
     reach = window2.reach
     row_bytes = max(1, width * dtype.itemsize)
     band = max(_BAND_BYTES // row_bytes, 2 * reach, 1)
-    if band >= height:
-        band = height
     between = np.empty((min(height, band + 2 * reach), width), dtype)
     start = done = 0  # `between` holds the first filter's rows start ... done
     result = np.empty((min(height, band), width), dtype)
-    for top in range(0, height, band):
+    for top in range(0, height if width else 0, band):
         bottom = min(top + band, height)
         keep = max(0, top - reach)
         between[: done - keep] = between[keep - start : done - start]
@@ -340,8 +339,9 @@ def _tiles(top: int, bottom: int, width: int, reach: int, dtype: np.dtype) -> li
     if top >= bottom or not width:
         return []
     pixels = _TILE_BYTES // dtype.itemsize
-    columns = -(-width // -(-width // max(1024, 4 * reach)))
-    height = max(pixels // (columns + 2 * reach) - 2 * reach, 2 * reach, 16)
+    columns = max(_TILE_COLUMNS, 4 * reach)
+    columns = -(-width // -(-width // columns))
+    height = max(pixels // (columns + 2 * reach) - 2 * reach, 2 * reach, 1)
     count = -(-(bottom - top) // height)
     height = -(-(bottom - top) // count)
     return [
