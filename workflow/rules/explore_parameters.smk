@@ -1,5 +1,5 @@
 # Takes: the projection of the sample that the config chooses. Gives: one sheet of it under many
-# filter sizes. A target of its own: `snakemake … explore_parameters`.
+# filter sizes. A target of its own: `snakemake explore_parameters …`.
 
 
 rule explore_parameters:
