@@ -140,20 +140,20 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
                 f"{path}: the names {Path(first).name} and {Path(other).name} have "
                 "different axes; give a glob that matches the planes of one stack"
             )
-        found[position][rest, *axes.values()] = file
+        known = found[position].setdefault((rest, *axes.values()), file)
+        if known != file:
+            raise ClearfieldError(
+                f"{path}: {Path(known).name} and {Path(file).name} are the same plane by their "
+                "names; remove one of them"
+            )
     axes = next(iter(letters))
     unknown = _unknown_number(path, rests)
     result = {}
     for position, planes in found.items():
-        indices = {}
-        for (rest, *numbers), file in planes.items():
-            index = (unknown[rest], *numbers) if unknown else tuple(numbers)
-            if index in indices:
-                raise ClearfieldError(
-                    f"{path}: {Path(indices[index]).name} and {Path(file).name} are "
-                    "the same plane by their names; remove one of them"
-                )
-            indices[index] = file
+        indices = {
+            (unknown[rest], *numbers) if unknown else tuple(numbers): file
+            for (rest, *numbers), file in planes.items()
+        }
         result[position] = ("Q" * bool(unknown) + axes, indices)
     return result
 

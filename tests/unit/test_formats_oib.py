@@ -1,0 +1,137 @@
+"""OIB and OIF: folders written by hand, and a real file (SHARED_DATA)."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+pytest.importorskip("oiffile", reason="the package oiffile is not installed")
+
+from clearfield.errors import ClearfieldError
+from clearfield.oib import open_series
+
+DATA = os.environ.get("SHARED_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
+
+
+def write_oif(path, planes, order="XYCZ", interval=500, width="0.2", unit="um", bits=12):
+    """Write planes, a name in the folder and its pixels, and the settings that describe them."""
+    sections = {
+        "ProfileSaveInfo": {"Name": "test", "Version": "1.0"},
+        "Axis Parameter Common": {"AxisCount": len(order), "AxisOrder": order},
+        "Reference Image Parameter": {
+            "WidthConvertValue": width, "WidthUnit": unit, "HeightConvertValue": width,
+            "HeightUnit": unit, "ValidBitCounts": bits,
+        },
+        "Axis 3 Parameters Common": {
+            "AxisCode": "Z", "MaxSize": 3, "Interval": interval, "UnitName": "nm",
+            "StartPosition": 1000.0, "EndPosition": 0.0,
+        },
+        "Channel 1 Parameters": {"CH Name": "CH1"},
+        "Channel 2 Parameters": {"CH Name": "CH2"},
+    }  # fmt: skip
+    lines = []
+    for name, values in sections.items():
+        lines += [
+            f"[{name}]",
+            *(f"{key}={value!r}".replace("'", '"') for key, value in values.items()),
+        ]
+    path.write_bytes(b"\xff\xfe" + "\r\n".join(lines).encode("utf-16-le"))
+    folder = path.with_name(path.name + ".files")
+    folder.mkdir()
+    for name, pixels in planes.items():
+        tifffile.imwrite(folder / f"{name}.tif", pixels)
+    return path
+
+
+def counting(*shape):
+    return np.arange(np.prod(shape), dtype="u2").reshape(shape)
+
+
+@needs_data
+def test_real_file():
+    (series,) = open_series(Path(DATA, "06_oib_dv_stk/test.oib"))
+    assert (series.axes, series.shape, series.dtype) == ("CYX", (3, 256, 256), np.dtype("u2"))
+    assert series.pixel_size_um == {"x": 0.177, "y": 0.177, "z": None}
+    assert series.channel_names == ["CH1", "CH2", "TD1"]
+    assert series.saturation_level == 4095
+    pixels = np.array([series.read((c,)) for c in range(3)])
+    assert (pixels.min(), np.median(pixels), pixels.max()) == (0, 4, 820)
+    import oiffile
+
+    np.testing.assert_array_equal(pixels, oiffile.imread(Path(DATA, "06_oib_dv_stk/test.oib")))
+
+
+def test_folder_of_channels_and_z(tmp_path):
+    pixels = counting(2, 3, 5, 6)
+    planes = {f"s_C{c + 1:03d}Z{z + 1:03d}": pixels[c, z] for c, z in np.ndindex(2, 3)}
+    planes["s_reference"] = counting(4, 4)
+    series, reference = open_series(write_oif(tmp_path / "a.oif", planes))
+    assert (series.axes, series.shape) == ("CZYX", pixels.shape)
+    assert series.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 0.5}
+    assert series.channel_names == ["CH1", "CH2"]
+    for c, z in np.ndindex(2, 3):
+        np.testing.assert_array_equal(series.read((c, z)), pixels[c, z])
+    np.testing.assert_array_equal(reference.read(()), counting(4, 4))
+
+
+def test_z_step_from_the_ends_of_the_axis(tmp_path):
+    planes = {f"s_Z{z + 1:03d}": counting(5, 6) for z in range(3)}
+    (series,) = open_series(write_oif(tmp_path / "a.oif", planes, "XYZ", interval=0))
+    assert series.pixel_size_um["z"] == 0.5
+
+
+def test_no_unit_is_no_calibration(tmp_path):
+    planes = {f"s_T{t + 1:03d}": counting(5, 6) for t in range(2)}
+    (series,) = open_series(write_oif(tmp_path / "a.oif", planes, "XYT", width="1.0", unit="pixel"))
+    assert series.axes == "TYX"
+    assert series.pixel_size_um == {"x": None, "y": None, "z": None}
+
+
+@pytest.mark.parametrize(("letter", "order", "axes"), [("L", "XYL", "EYX"), ("C", "XZC", "CZX")])
+def test_other_axes_keep_their_meaning(tmp_path, letter, order, axes):
+    planes = {f"s_{letter}{n + 1:03d}": counting(5, 6) for n in range(2)}
+    (series,) = open_series(write_oif(tmp_path / "a.oif", planes, order))
+    assert (series.axes, series.shape) == (axes, (2, 5, 6))
+
+
+def test_a_missing_plane_is_named(tmp_path):
+    planes = {f"s_C{c}Z{z}": counting(5, 6) for c in ("001", "002") for z in ("001", "002")}
+    path = write_oif(tmp_path / "a.oif", planes)
+    (tmp_path / "a.oif.files/s_C001Z002.tif").unlink()
+    with pytest.raises(
+        ClearfieldError, match=r"a\.oif has 3 planes of 4: C001Z002\.tif is missing"
+    ):
+        open_series(path)
+
+
+def test_a_damaged_plane_is_an_error(tmp_path):
+    path = write_oif(tmp_path / "a.oif", {f"s_Z00{z}": counting(5, 6) for z in (1, 2)}, "XYZ")
+    (tmp_path / "a.oif.files/s_Z002.tif").write_bytes(b"II*\0")
+    (series,) = open_series(path)
+    with pytest.raises(ClearfieldError, match=r"a\.oif cannot be read"):
+        series.read((1,))
+
+
+def test_what_is_no_image(tmp_path):
+    import shutil
+
+    lone = write_oif(tmp_path / "lone.oif", {})
+    shutil.rmtree(tmp_path / "lone.oif.files")
+    for name, content in (("empty.oib", b""), ("text.oib", b"text " * 200), ("text.oif", b"text")):
+        (tmp_path / name).write_bytes(content)
+    for path in (lone, *(tmp_path / name for name in ("empty.oib", "text.oib", "text.oif"))):
+        with pytest.raises(ClearfieldError, match=path.name.replace(".", r"\.")):
+            open_series(path)
+
+
+@needs_data
+def test_truncated_oib(tmp_path):
+    content = Path(DATA, "06_oib_dv_stk/test.oib").read_bytes()
+    for share in (0.001, 0.1, 0.5, 0.9):
+        path = tmp_path / f"{share}.oib"
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(ClearfieldError, match=rf"{share}\.oib"):
+            [series.read((c,)) for series in open_series(path) for c in range(3)]

@@ -1,0 +1,238 @@
+"""One TIFF file for each plane: names of many programs, gaps, mismatches."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from clearfield.errors import ClearfieldError
+from clearfield.planes import open_series, parse_name
+
+DATA = os.environ.get("SHARED_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
+
+
+def planes_of(series):
+    shape = [series.sizes[axis] for axis in series.index_axes]
+    planes = [series.read(index) for index in np.ndindex(*shape)]
+    return np.array(planes).reshape(*shape, *planes[0].shape)
+
+
+def planes_in_place(series):
+    shape = [series.sizes[axis] for axis in series.index_axes + series.plane_axes]
+    planes = [
+        np.fromfile(series.files[file], series.dtype, shape[-1] * shape[-2], offset=offset)
+        for file, offset in series.offsets
+    ]
+    return np.array(planes).reshape(shape)
+
+
+def write_planes(folder, pattern, pixels, first=0, **more):
+    """Write each plane of `pixels` to a name of `pattern`, which takes its index."""
+    for index in np.ndindex(*pixels.shape[:-2]):
+        name = pattern.format(*(number + first for number in index))
+        tifffile.imwrite(folder / name, pixels[index], **more)
+    return str(folder)
+
+
+def counting(*shape, dtype="u2"):
+    return np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+
+
+@needs_data
+def test_real_folder():
+    (series,) = open_series(Path(DATA, "01_zstack_tiff/leica_stack"))
+    assert (series.axes, series.shape, series.dtype) == ("ZCYX", (3, 1, 256, 256), np.dtype("u1"))
+    assert series.pixel_size_um == {"x": None, "y": None, "z": None}  # 72 dpi is for printers
+    for z, pixels in enumerate(planes_of(series)[:, 0]):
+        name = f"01_zstack_tiff/leica_stack/leica_stack_Series014_z00{z}_ch00.tif"
+        np.testing.assert_array_equal(pixels, tifffile.imread(Path(DATA, name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [
+        ("img_z000_ch00.tif", {"Z": 0, "C": 0}),
+        ("img_channel001_position000_time000000002_z003.tif", {"C": 1, "T": 2, "Z": 3}),
+        ("a_t001_c1_z02.tif", {"T": 1, "C": 1, "Z": 2}),
+        ("b_T0001_C01_Z004.tif", {"T": 1, "C": 1, "Z": 4}),
+        ("b_T0001Z004C01.tif", {"T": 1, "Z": 4, "C": 1}),
+        ("cell_w1DAPI_s2_t3.TIF", {"C": 1, "T": 3}),
+        ("img_000000003_GFP 2_007.tif", {"T": 3, "C": "GFP 2", "Z": 7}),
+        ("r02c03f04p05-ch1sk6fk1fl1.tiff", {"Z": 5, "C": 1, "T": 6}),
+        ("Fez1_slice12.tif", {"Z": 12}),
+        ("time-3_z_4.tif", {"T": 3, "Z": 4}),
+        ("x20_mitotic7.tif", {}),
+        ("mix_phase1_angle2_z3.tif", {"H": 1, "A": 2, "Z": 3}),
+    ],
+)
+def test_names_of_many_programs(name, axes):
+    assert parse_name(name)[1] == axes
+
+
+@pytest.mark.parametrize(
+    ("pattern", "axes"),
+    [
+        ("img_z{0:03d}_ch{1:02d}.tif", "ZC"),
+        ("img_channel{0:03d}_position000_time{1:09d}_z000.tif", "CTZ"),
+        ("a_t{0}_c{1}.tiff", "TC"),
+        ("T{0:04d}C{1:02d}.tif", "TC"),
+    ],
+)
+@pytest.mark.parametrize("first", [0, 1, 9])
+def test_stack_of_planes(tmp_path, pattern, axes, first):
+    pixels = counting(3, 2, 5, 6)
+    path = write_planes(tmp_path, pattern, pixels, first)
+    (tmp_path / "metadata.txt").write_text("{}")
+    for given in (path, f"{path}/*.tif*"):
+        (series,) = open_series(given)
+        assert series.axes == axes + "YX"
+        np.testing.assert_array_equal(planes_of(series).reshape(pixels.shape), pixels)
+        np.testing.assert_array_equal(planes_in_place(series).reshape(pixels.shape), pixels)
+        assert [Path(file).parent for file in series.files] == [tmp_path] * 6
+
+
+def test_compressed_planes_are_decoded(tmp_path):
+    pixels = counting(3, 40, 50)
+    path = write_planes(tmp_path, "z{}.tif", pixels, compression="zlib")
+    (series,) = open_series(path)
+    assert (series.axes, series.offsets) == ("ZYX", None)
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+def test_planes_of_both_byte_orders_are_read(tmp_path):
+    pixels = counting(2, 5, 6)
+    for z, order in enumerate("<>"):
+        tifffile.imwrite(tmp_path / f"z{z}.tif", pixels[z], byteorder=order)
+    (series,) = open_series(tmp_path)
+    assert series.offsets is None
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+def test_each_position_is_a_series(tmp_path):
+    pixels = counting(3, 2, 5, 6)
+    write_planes(tmp_path, "img_pos{0}_z{1}.tif", pixels)
+    found = open_series(tmp_path)
+    assert [(series.name, series.axes) for series in found] == [
+        (f"pos{p}", "ZYX") for p in range(3)
+    ]
+    for series, expected in zip(found, pixels, strict=True):
+        np.testing.assert_array_equal(planes_of(series), expected)
+
+
+def test_channels_by_name(tmp_path):
+    pixels = counting(2, 3, 5, 6)
+    for c, name in enumerate(("DAPI", "GFP")):
+        write_planes(tmp_path, "img_000000000_" + name + "_{:03d}.tif", pixels[c])
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.channel_names) == ("TCZYX", ["DAPI", "GFP"])
+    np.testing.assert_array_equal(planes_of(series)[0], pixels)
+
+
+def test_a_stack_for_each_time_point(tmp_path):
+    pixels = counting(2, 3, 5, 6)
+    for t in range(2):
+        metadata = {"axes": "ZYX", "unit": "um", "spacing": 3}
+        path = tmp_path / f"t{t}.tif"
+        tifffile.imwrite(path, pixels[t], imagej=True, resolution=(2, 2), metadata=metadata)
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.shape) == ("TZYX", pixels.shape)
+    assert series.pixel_size_um == {"x": 0.5, "y": 0.5, "z": 3}
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    np.testing.assert_array_equal(planes_in_place(series), pixels)
+
+
+def test_a_number_without_a_word_is_not_guessed(tmp_path):
+    pixels = counting(12, 5, 6)
+    path = write_planes(tmp_path, "image{}.tif", pixels)
+    (series,) = open_series(path)
+    assert series.axes == "QYX"
+    np.testing.assert_array_equal(planes_of(series), pixels)  # 10 comes after 9
+
+
+def test_one_file_alone(tmp_path):
+    path = write_planes(tmp_path, "image.tif", counting(5, 6))
+    (series,) = open_series(path)
+    np.testing.assert_array_equal(series.read(()), counting(5, 6))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "missing"),
+    [
+        ("a_z{1:03d}_ch{0:02d}.tif", "a_z002_ch00.tif"),
+        ("b{0:d}_z{1:d}.tif", "b0_z2.tif"),
+        ("T{0:04d}Z{1:02d}.tif", "T0000Z02.tif"),
+    ],
+)
+def test_a_gap_names_the_first_missing_file(tmp_path, pattern, missing):
+    path = write_planes(tmp_path, pattern, counting(2, 4, 5, 6))
+    (tmp_path / missing).unlink()
+    with pytest.raises(
+        ClearfieldError, match=rf"has a gap: {missing} is missing \(7 planes of 8\)"
+    ):
+        open_series(path)
+
+
+def test_a_gap_in_all_channels(tmp_path):
+    path = write_planes(tmp_path, "z{1:02d}_c{0}.tif", counting(2, 4, 5, 6))
+    for c in range(2):
+        (tmp_path / f"z01_c{c}.tif").unlink()
+    with pytest.raises(ClearfieldError, match=r"has a gap: z01_c0\.tif is missing"):
+        open_series(path)
+
+
+@pytest.mark.parametrize("other", [counting(5, 7), counting(5, 6, dtype="u1"), counting(2, 5, 6)])
+def test_a_plane_unlike_the_first_is_named(tmp_path, other):
+    path = write_planes(tmp_path, "z{}.tif", counting(3, 5, 6))
+    tifffile.imwrite(tmp_path / "z1.tif", other)
+    with pytest.raises(ClearfieldError, match=r"z1\.tif is .* but the first plane of its stack is"):
+        open_series(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["cell1_z0.tif", "cell1_z1.tif", "cell2_z0.tif", "dish2_z1.tif"], "differ in more than"),
+        (["a_z0_c0.tif", "a_z0.tif"], "have different axes"),
+        (["a_z1.tif", "a_z01.tif"], "are the same plane"),
+        (["a_DAPI.tif", "a_GFP.tif"], "differ in more than"),
+    ],
+)
+def test_names_that_are_not_one_stack(tmp_path, names, reason):
+    for name in names:
+        tifffile.imwrite(tmp_path / name, counting(5, 6))
+    with pytest.raises(ClearfieldError, match=reason):
+        open_series(tmp_path)
+
+
+def test_axes_both_in_the_name_and_in_the_file(tmp_path):
+    for z in range(2):
+        tifffile.imwrite(
+            tmp_path / f"z{z}.tif", counting(3, 5, 6), imagej=True, metadata={"axes": "ZYX"}
+        )
+    with pytest.raises(ClearfieldError, match="has the axes ZYX itself and Z in its name"):
+        open_series(tmp_path)
+
+
+def test_no_planes(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    for path in (tmp_path, tmp_path / "*_z*.tif"):
+        with pytest.raises(ClearfieldError, match="holds no TIFF files"):
+            open_series(path)
+
+
+def test_more_files_than_can_be_open(tmp_path):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    pixels = counting(80, 5, 6)
+    path = write_planes(tmp_path, "z{}.tif", pixels, compression="zlib")
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, limits[1])
+    )
+    try:
+        (series,) = open_series(path)
+        np.testing.assert_array_equal(planes_of(series), pixels)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
