@@ -29,7 +29,10 @@ def hash_code(folder: str, script: str) -> str:
 
 
 def code_files(folder: str, script: str) -> list[Path]:
-    """List a script and the modules of `clearfield` that it imports, directly or not, anywhere."""
+    """List a script and the modules of `clearfield` that it imports, directly or not, anywhere.
+
+    Of a module that imports by name (`import_module`), every string that names a module counts.
+    """
     package = Path(folder) / "clearfield"
     files = {Path(folder) / f"{script}.py"}
     open_files = list(files)
@@ -44,7 +47,13 @@ def code_files(folder: str, script: str) -> list[Path]:
 def _imported(path: Path, package: Path) -> tuple[Path, ...]:
     found = []
     inside = package in path.parents
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    text = path.read_text(encoding="utf-8")
+    by_name = "import_module(" in text
+    for node in ast.walk(ast.parse(text)):
+        if by_name and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node.value.isidentifier():
+                found += _files_of(package / node.value, ())
+            continue
         if isinstance(node, ast.Import):
             names = [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -68,7 +77,11 @@ def _absolute(node: ast.ImportFrom, path: Path, package: Path) -> str | None:
 
 
 def _files_of(target: Path, members: tuple[str, ...]) -> list[Path]:
-    """Give the file of a module, or those of a package and of its members that are modules."""
-    candidates = [target.with_suffix(".py"), target / "__init__.py"]
-    candidates += [(target / member).with_suffix(".py") for member in members]
+    """Give the file of a module; of a package the members that are modules, else its own file."""
+    if not target.is_dir():
+        candidates = [target.with_suffix(".py")]
+    else:
+        modules = [(target / member).with_suffix(".py") for member in members]
+        all_known = modules and all(path.is_file() for path in modules)
+        candidates = modules if all_known else [*modules, target / "__init__.py"]
     return [path for path in candidates if path.is_file()]

@@ -10,52 +10,97 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from .files import replacing
+from .errors import ClearfieldError
+from .files import remove_orphans, replacing
+from .joblog import INTERRUPTED, UNFINISHED
 
-CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
+CHAIN = (
+    "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
+    "plot_qc",
+)  # fmt: skip
+WHOLE_RUN = ("summarize_qc", "report_run")
 COLUMNS = ("sample", "rule", "reason", "remedy")
-FAILURES = Path("results/qc/failures.tsv")
-PARTIAL = Path("results/qc/metrics_partial.tsv")
-METRICS = Path("results/qc/metrics.tsv")
+RESULTS = Path("results")
+CONFIG = RESULTS / "config.yaml"
+FAILURES = RESULTS / "qc/failures.tsv"
+PARTIAL = RESULTS / "qc/metrics_partial.tsv"
+METRICS = RESULTS / "qc/metrics.tsv"
+PAGE = RESULTS / "report/index.html"
+_SHOWN = 50  # failures on the terminal; the table has them all
 
 
 def start_run(resolved_config: str) -> None:
-    """Write the resolved config of the run and forget the failures of the last one."""
-    with replacing("results/config.yaml") as temporary:
-        temporary.write_text(resolved_config, encoding="utf-8")
-    for stale in (FAILURES, PARTIAL):
-        stale.unlink(missing_ok=True)
+    """Write the resolved config of the run, and remove what an earlier failed one left.
+
+    Raises
+    ------
+    ClearfieldError
+        Where results/ cannot be written.
+    """
+    try:
+        with replacing(CONFIG) as temporary:
+            temporary.write_text(resolved_config, encoding="utf-8")
+        remove_orphans(RESULTS)
+        if FAILURES.exists():
+            PAGE.unlink(missing_ok=True)  # it is that of the failed run
+        for stale in (FAILURES, PARTIAL):
+            stale.unlink(missing_ok=True)
+    except OSError as error:
+        raise ClearfieldError(_cannot_write(error)) from None
+
+
+def end_run() -> None:
+    """Remove what killed tries of jobs left."""
+    with suppress(OSError):
+        remove_orphans(RESULTS)
+
+
+def _cannot_write(error: OSError) -> str:
+    return (
+        f"{(Path.cwd() / RESULTS)} cannot be written ({error.strerror}); free space on its disk or "
+        "give yourself permission to write, then run the same command again"
+    )
 
 
 def find_failures(samples: list[str]) -> list[dict[str, str]]:
-    """Read from the logs which rule of which sample failed in its last try, and why.
+    """Read from the logs which rule of which sample failed in this run, in its last try, and why.
 
     Returns
     -------
     list of dict
         ``sample, rule, reason, remedy``, one for each failed sample.
     """
+    begin = CONFIG.stat().st_mtime_ns if CONFIG.exists() else 0
     failures = []
     for sample in samples:
         for rule in CHAIN:
-            log = Path(f"results/logs/{rule}/{sample}.log")
-            if log.is_file() and (why := _read_failure(log)):
+            log = RESULTS / f"logs/{rule}/{sample}.log"
+            if why := _read_failure(log, begin):
+                if (RESULTS / f"qc/{sample}.png").exists():
+                    why["reason"] += " (its figure is that of an earlier run)"
                 failures.append({"sample": sample, "rule": rule, **why})
                 break
+    for rule in WHOLE_RUN:
+        if why := _read_failure(RESULTS / f"logs/{rule}.log", begin):
+            failures.append({"sample": "all samples", "rule": rule, **why})
     return failures
 
 
-def _read_failure(log: Path) -> dict[str, str] | None:
+def _read_failure(log: Path, begin: int) -> dict[str, str] | None:
     """Tell a failure's log from a success's: a success says one line and never "error:"."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    if not lines:
-        return {
-            "reason": "the job ended without a word: killed, or out of memory",
-            "remedy": "run the same command again, with fewer --cores or more mem_mb",
-        }
-    errors = [line for line in lines if line.startswith("error: ")]
+    try:
+        if log.stat().st_mtime_ns < begin:
+            return None  # of an earlier run
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    lines = (text.strip() or UNFINISHED.strip()).splitlines()
+    if text.endswith(INTERRUPTED) or lines[-1] == "KeyboardInterrupt":
+        return None
+    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
     if errors:
-        reason, _, remedy = errors[-1].removeprefix("error: ").rpartition("; ")
+        sentence = " ".join(lines[errors[-1] :]).removeprefix("error: ")
+        reason, _, remedy = sentence.rpartition("; ")
         if not reason:
             reason, remedy = remedy, "mend the file or its settings"
         return {"reason": reason, "remedy": remedy}
@@ -67,6 +112,8 @@ def _read_failure(log: Path) -> dict[str, str] | None:
 def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | None) -> None:
     """Summarize what there is, name what failed, and leave the summary to a complete run.
 
+    A run that was only interrupted leaves the last complete summary and page as they are.
+
     Parameters
     ----------
     samples : list of str
@@ -74,21 +121,33 @@ def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | N
     scripts : Path
         The folder of the scripts; the summary and the page are made by their own functions.
     page_settings : dict, optional
-        Arguments of report_run; without them no page is made.
+        Arguments of summarize_qc and of report_run by name; without them no page is made.
     """
+    end_run()
     failures = find_failures(samples)
+    try:
+        if failures:
+            _summarize(samples, failures, scripts, page_settings)
+    except OSError as error:
+        print(_cannot_write(error), file=sys.stderr)
+    _print_failures(failures, len(samples))
+
+
+def _summarize(
+    samples: list[str], failures: list[dict[str, str]], scripts: Path, page_settings: dict | None
+) -> None:
+    # Without metrics.tsv the next run has to make the summary and the page again.
+    METRICS.unlink(missing_ok=True)
+    PAGE.unlink(missing_ok=True)
     with replacing(FAILURES) as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
         table = csv.DictWriter(out, COLUMNS, delimiter="\t", lineterminator="\n")
         table.writeheader()
         table.writerows(failures)
-    # Without metrics.tsv the next run has to make the summary and the page again.
-    METRICS.unlink(missing_ok=True)
     failed = {failure["sample"] for failure in failures}
     tables = [f"results/qc/samples/{name}.tsv" for name in samples if name not in failed]
     tables = [table for table in tables if Path(table).is_file()]
-    if page_settings and tables:
+    if page_settings:
         _make_page(scripts, tables, page_settings)
-    _print_failures(failures, len(samples))
 
 
 def _make_page(scripts: Path, tables: list[str], page_settings: dict) -> None:
@@ -103,7 +162,7 @@ def _make_page(scripts: Path, tables: list[str], page_settings: dict) -> None:
             arguments += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
         done = subprocess.run(
             [sys.executable, scripts / f"{script}.py", *arguments],
-            input=text, text=True, capture_output=True, check=False,
+            input=text, text=True, encoding="utf-8", capture_output=True, check=False,
         )  # fmt: skip
         if done.returncode:
             message = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -112,12 +171,19 @@ def _make_page(scripts: Path, tables: list[str], page_settings: dict) -> None:
 
 
 def _print_failures(failures: list[dict[str, str]], total: int) -> None:
-    lines = ["", f"{len(failures)} of {total} samples failed (also in {FAILURES}):"]
-    for failure in failures:
-        lines.append(f"  {failure['sample']}, {failure['rule']}: {failure['reason']}")
-        lines.append(f"    → {failure['remedy']}")
-    if not failures:
-        lines = ["", "No sample failed by itself; the messages above say what stopped the run."]
-    lines.append("Mend them and run the same command: only what is missing is done again.")
+    if failures:
+        lines = ["", f"{len(failures)} of {total} samples failed (also in {FAILURES}):"]
+        for failure in failures[:_SHOWN]:
+            lines.append(f"  {failure['sample']}, {failure['rule']}: {failure['reason']}")
+            lines.append(f"    → {failure['remedy']}")
+        if len(failures) > _SHOWN:
+            lines.append(f"  and {len(failures) - _SHOWN} more")
+        lines.append("Mend them and run the same command: only what is missing is done again.")
+    else:
+        lines = [
+            "",
+            "The run was stopped before it was complete; the messages above say why.",
+            "Run the same command again: only what is missing is done.",
+        ]
     with suppress(BrokenPipeError):
         print("\n".join(lines), file=sys.stderr, flush=True)

@@ -12,8 +12,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success sync it and rename it to `path`.
 
     The name holds host and process, because two tries of one job may run at once on a cluster.
-    A failing block removes its own file; what a killed process leaves (``.*.tmp``) is removed
-    by the next try of the same job here, once it can no longer belong to a living process.
+    A failing block removes its own file; what a killed process leaves is removed when a run
+    starts or ends (`remove_orphans`).
 
     Examples
     --------
@@ -26,7 +26,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_orphans(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -37,17 +36,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
             os.close(descriptor)
         temporary.replace(path)
     except BaseException:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # the first error is the one to tell
             temporary.unlink()
         raise
 
 
-def _remove_orphans(path: Path) -> None:
-    """Remove temporary files of `path` whose process on this host is gone."""
-    start = f".{path.name}.{socket.gethostname()}."
-    for name in os.listdir(path.parent):
-        if name.startswith(start) and name.endswith(".tmp"):
-            process = name[len(start) : -len(".tmp")]
-            if process.isdigit() and not Path(f"/proc/{process}").exists():
-                with suppress(FileNotFoundError):
-                    (path.parent / name).unlink()
+def remove_orphans(folder: str | Path) -> None:
+    """Remove temporary files below `folder`, but those of a living process of this host.
+
+    For the moments when no job of this folder is at work. A process of another host that still
+    writes (its run was killed, its cluster job was not) then fails to rename, as it should.
+    """
+    host = socket.gethostname()
+    for path in Path(folder).rglob(".*.tmp"):
+        rest, _, process = path.name.removesuffix(".tmp").rpartition(".")
+        if rest.endswith(f".{host}") and process.isdigit() and Path(f"/proc/{process}").exists():
+            continue
+        with suppress(FileNotFoundError):
+            path.unlink()

@@ -15,6 +15,20 @@ def run_job(function: Callable[..., None]) -> None:
     A user's mistake, a full disk or a lack of memory ends the process with status 1 and one
     sentence on standard error; anything else is a bug and keeps its traceback.
     """
+    from .joblog import INTERRUPTED, clear_log, open_log
+
+    open_log()
+    try:
+        _call(function)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED.strip())
+    finally:
+        clear_log()
+
+
+def _call(function: Callable[..., None]) -> None:
+    import errno
+
     from .errors import ClearfieldError
 
     names = [argument.removeprefix("--").replace("-", "_") for argument in sys.argv[1::2]]
@@ -27,12 +41,19 @@ def run_job(function: Callable[..., None]) -> None:
         )
     except ClearfieldError as error:
         sys.exit(f"error: {error}")
-    except MemoryError:
-        sys.exit(
-            "error: the job ran out of memory; give it more with "
-            f"--set-resources {function.__name__}:mem_mb=N, or run fewer jobs at once"
-        )
-    except OSError as error:
+    except (MemoryError, OSError, RuntimeError) as error:
+        # A map of a file, or a thread, that finds no memory is no MemoryError.
+        if (
+            isinstance(error, MemoryError)
+            or getattr(error, "errno", None) == errno.ENOMEM
+            or "can't start new thread" in str(error)
+        ):
+            sys.exit(
+                "error: the job ran out of memory; give it more with "
+                f"--set-resources {function.__name__}:mem_mb=N, or run fewer jobs at once"
+            )
+        if not isinstance(error, OSError):
+            raise
         sys.exit(
             f"error: {error.strerror or error}: {error.filename or 'while writing results'}; "
             "mend that (free space, permissions, a missing file) and run the same command again"

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from scripts.clearfield.codehash import hash_code
 from scripts.clearfield.errors import ClearfieldError
-from scripts.clearfield.failures import finish_failed_run, start_run
+from scripts.clearfield.failures import end_run, finish_failed_run, start_run
 from scripts.clearfield.resources import (
     job_disk_mb,
     job_memory_mb,
@@ -115,7 +115,14 @@ def disk_of(rule):
 
 
 onstart:
-    start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
+    try:
+        start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
+    except ClearfieldError as error:
+        raise WorkflowError(str(error))
+
+
+onsuccess:
+    end_run()
 
 
 onerror:
