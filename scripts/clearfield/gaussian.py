@@ -174,8 +174,9 @@ def _blurred_bands(
                 columns = np.ascontiguousarray(array[y0 - start : y1 - start, x0:x1].T)
                 blurred.append(blur_rows(columns, kernel)[:, top - y0 : b - y0])
             if missing:
-                count = len(sigmas)
-                blurred = [a / b for a, b in zip(blurred[:count], blurred[count:], strict=True)]
+                # A pixel that is there weighs more than this itself; the others become NaN below.
+                weights = [np.maximum(weight, 1e-14) for weight in blurred[len(sigmas) :]]
+                blurred = [value / weight for value, weight in zip(blurred, weights, strict=False)]
             for result, columns in zip(results, combine(*blurred), strict=True):
                 result[: b - top, x0:x1] = columns.T
 
