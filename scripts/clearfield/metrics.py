@@ -76,9 +76,8 @@ def measure_plane(
     before = -sizes.image if light else sizes.image
     after = bin_plane(result, sizes.factor) - np.float32(offset)
     row |= _compare(before, after, sizes.objects, sizes.background, light)
-    row["signal_survived"] = _ratio(
-        measure_contrast(after, sizes), measure_contrast(sizes.image, sizes)
-    )
+    row["object_signal"] = measure_contrast(sizes.image, sizes)
+    row["signal_survived"] = _ratio(measure_contrast(after, sizes), row["object_signal"])
     row |= _along_z(statistics)
     return row
 
@@ -152,32 +151,38 @@ def _along_z(statistics: dict) -> dict[str, float | int]:
 
 
 def add_time_drift(rows: list[dict]) -> None:
-    """Fill drift_t and flicker_t of all rows of one channel, in the order of time, in place.
+    """Fill drift_t, flicker_t and signal_drift_t of all rows of one channel, in the order of time.
+
+    The mean of the stack shows a lamp's flicker; the objects' own signal shows them bleach, also
+    where haze and camera offset make up most of the mean.
 
     The straight line is that of Theil and Sen (the median of the slopes of all pairs; Sen, J. Am.
     Stat. Assoc. 1968), which one odd frame does not bend.
 
     Examples
     --------
-    >>> rows = [{"stack_mean": mean} for mean in (100.0, 90.0, 40.0, 70.0, 60.0)]
+    >>> means = (100.0, 90.0, 40.0, 70.0, 60.0)
+    >>> rows = [{"stack_mean": mean, "object_signal": 8.0} for mean in means]
     >>> add_time_drift(rows)
     >>> round(rows[0]["drift_t"], 2)  # from 100 to 60, median 70
     -0.57
     >>> [round(row["flicker_t"], 2) for row in rows]  # the line says 80 where 40 was seen
     [0.0, 0.0, -0.5, 0.0, 0.0]
     """
-    means = np.array([row["stack_mean"] for row in rows], dtype=float)
-    known = np.isfinite(means)
-    if known.sum() < 2:
-        return
-    time = np.nonzero(known)[0]
-    slope, start = _straight_line(means[known], time)
-    line = start + slope * np.arange(len(rows))
-    drift = _ratio(slope * (len(rows) - 1), float(np.median(means[known])))
-    for row, mean, expected in zip(rows, means, line, strict=True):
-        row["drift_t"] = drift
-        if known.sum() > 2:
-            row["flicker_t"] = _ratio(float(mean - expected), float(expected))
+    for row in rows:
+        row["drift_t"] = row["flicker_t"] = row["signal_drift_t"] = math.nan
+    for column, drift in (("stack_mean", "drift_t"), ("object_signal", "signal_drift_t")):
+        values = np.array([row[column] for row in rows], dtype=float)
+        known = np.isfinite(values)
+        if known.sum() < 2:
+            continue
+        slope, start = _straight_line(values[known], np.nonzero(known)[0])
+        change = _ratio(slope * (len(rows) - 1), float(np.median(values[known])))
+        line = start + slope * np.arange(len(rows))
+        for row, value, expected in zip(rows, values, line, strict=True):
+            row[drift] = change
+            if column == "stack_mean" and known.sum() > 2:
+                row["flicker_t"] = _ratio(float(value - expected), float(expected))
 
 
 def _straight_line(values: np.ndarray, places: np.ndarray | None = None) -> tuple[float, float]:

@@ -54,6 +54,8 @@ COLUMNS = {
     "stack_mean": "mean grey level of the stack (every 16th row)",
     "drift_t": "change of stack_mean from first to last time point / its median",
     "flicker_t": "deviation of this time point's stack_mean from the straight line in time",
+    "object_signal": "contrast of the objects with their surroundings before, grey levels",
+    "signal_drift_t": "change of object_signal from first to last time point / its median",
 }
 """Column of the sample's table: what it is. Fractions are 0 to 1; a missing value is NaN."""
 

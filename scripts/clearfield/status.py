@@ -146,6 +146,8 @@ def _change(name: str, along: str) -> Callable[[Row], str]:
     return say
 
 
+ALONG_TIME = "from the first time point to the last"
+
 # Name in the config: the value, +1 where too much is bad or -1 where too little, the reason.
 RULES: dict[str, tuple[Callable[[Row], float], int, Callable[[Row], str]]] = {
     "saturated_fraction": (
@@ -188,7 +190,12 @@ RULES: dict[str, tuple[Callable[[Row], float], int, Callable[[Row], str]]] = {
     "drift_t": (
         _size("drift_t"),
         1,
-        _change("drift_t", "from the first time point to the last"),
+        _change("drift_t", ALONG_TIME),
+    ),
+    "signal_drift_t": (
+        _size("signal_drift_t"),
+        1,
+        lambda row: "the objects' " + _change("signal_drift_t", ALONG_TIME)(row),
     ),
     "flicker_t": (
         _size("flicker_t"),

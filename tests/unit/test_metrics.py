@@ -191,14 +191,31 @@ def test_along_z_by_hand():
 
 
 def test_over_time_by_hand():
-    rows = [{"stack_mean": mean} for mean in (100.0, np.nan, 80.0)]
+    rows = [{"stack_mean": mean, "object_signal": np.nan} for mean in (100.0, np.nan, 80.0)]
     add_time_drift(rows)
     assert [row["drift_t"] for row in rows] == pytest.approx([-20 / 90] * 3)
-    assert all("flicker_t" not in row for row in rows)
-    long = [{"stack_mean": 1000.0 - k} for k in range(700)]
+    assert all(np.isnan([row["flicker_t"], row["signal_drift_t"]]).all() for row in rows)
+    long = [{"stack_mean": 1000.0 - k, "object_signal": 5.0 + k} for k in range(700)]
     add_time_drift(long)
     assert long[0]["drift_t"] == pytest.approx(-699 / 650.5)
     assert max(abs(row["flicker_t"]) for row in long) < 1e-9
+    assert long[5]["signal_drift_t"] == pytest.approx(699 / 354.5)
+
+
+def test_bleaching_of_the_simulated_nuclei_shows_in_their_signal():
+    sample = simulation.SAMPLES[2]
+    stack, objects, _, _ = simulation.simulate(sample)
+    rows = []
+    for time in range(3):
+        image = stack[time, 0].max(axis=0)
+        rows.append(measure(image, image, plane_means=list(stack[time, 0].mean(axis=(1, 2)))))
+        truth = objects[time, 0].max(axis=0)
+        expected = truth[truth > truth.max() / 2].mean()  # the mask reaches to half the height
+        assert rows[-1]["object_signal"] == pytest.approx(expected, rel=0.05)
+    add_time_drift(rows)
+    # 1, 0.7, 0.49: the median slope is -0.255 a frame, the median 0.7
+    assert rows[0]["signal_drift_t"] == pytest.approx(-2 * 0.255 / 0.7, abs=0.05)
+    assert abs(rows[0]["drift_t"]) < 0.2  # the haze does not bleach and hides it
 
 
 @pytest.mark.parametrize(

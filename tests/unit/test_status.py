@@ -21,6 +21,7 @@ THRESHOLDS = {
     "drift_z": {"warn": 0.5, "fail": None},
     "flicker_z": {"warn": 0.25, "fail": None},
     "drift_t": {"warn": 0.2, "fail": None},
+    "signal_drift_t": {"warn": 0.2, "fail": None},
     "flicker_t": {"warn": 0.1, "fail": 0.5},
     "no_objects": "warn",
     "focus_at_edge": "warn",
@@ -47,6 +48,7 @@ GOOD = {
     "flicker_z": "0.02",
     "drift_t": "-0.05",
     "flicker_t": "0.01",
+    "signal_drift_t": "-0.1",
 }
 
 
@@ -104,6 +106,11 @@ GOOD = {
             {"drift_t": "0.3"},
             "warn",
             "intensity rises by 30 % from the first time point to the last",
+        ),
+        (
+            {"signal_drift_t": "-0.4"},
+            "warn",
+            "the objects' intensity falls by 40 % from the first time point to the last",
         ),
         (
             {"flicker_t": "-0.8"},
