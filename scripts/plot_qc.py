@@ -71,14 +71,16 @@ def plot_qc(
             low, high = views[index, shown[0]].raw_range
             rows[time, index] |= {"range_low": low, "range_high": high}
 
-    pixel_um = before.pixel_size_um
+    pixel_um, (first, last) = before.pixel_size_um, stack["planes"]
+    method = stack["project_stack"]["method"]
     calibration = f"{pixel_um['x']:.4g} µm/px" if pixel_um["x"] else "not calibrated"
     drawn = draw_figure(
         sample,
+        f"{method} projection of planes {first} to {last} (from 0), "
         f"{shape[1]} × {shape[0]} px, {calibration}, {before.dtype.name}",
         list(views.values()),
         pixel_um=pixel_um["x"],
-        projection_name="Projection",
+        projection_name=f"{method.capitalize()} projection",
     )
     save_png(drawn, figure)
     write_table(

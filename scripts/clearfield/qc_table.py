@@ -56,6 +56,8 @@ COLUMNS = {
     "flicker_t": "deviation of this time point's stack_mean from the straight line in time",
     "object_signal": "contrast of the objects with their surroundings before, grey levels",
     "signal_drift_t": "change of object_signal from first to last time point / its median",
+    "range_low": "grey level shown black in the figure (projection and background)",
+    "range_high": "grey level shown white in the figure",
 }
 """Column of the sample's table: what it is. Fractions are 0 to 1; a missing value is NaN."""
 

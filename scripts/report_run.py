@@ -1,0 +1,49 @@
+"""Make one page of a whole run."""
+
+from clearfield.job import run_job  # first: it limits numpy's threads
+
+
+def report_run(
+    metrics: str, failures: str, figures: str, page: str, config: dict, versions: dict
+) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    metrics : str
+        The table of all samples.
+    failures : str
+        A table of failed jobs (sample, rule, reason, remedy); it may be absent, or "".
+    figures : str
+        Folder of the samples' figures.
+    page : str
+        The page to write.
+    config : dict
+        The resolved config of the run.
+    versions : dict
+        Program to version.
+    """
+    import csv
+    from pathlib import Path
+
+    from clearfield.files import replacing
+    from clearfield.qc_table import COLUMNS, read_table
+    from clearfield.report import write_page
+
+    rows = list(read_table(metrics))
+    with Path(metrics).open(encoding="utf-8", newline="") as file:
+        columns = next(csv.reader(file, delimiter="\t"))
+    failed = []
+    if failures and Path(failures).exists():
+        failed = list(read_table(failures, required=("sample", "rule", "reason", "remedy")))
+    with replacing(page) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for piece in write_page(
+            rows, columns, COLUMNS, failed, config=config, versions=versions,
+            figures=Path(figures), page=Path(page),
+        ):  # fmt: skip
+            file.write(piece)
+    print(f"{len({row['sample'] for row in rows})} samples, {len(rows)} rows, {len(failed)} failed")
+
+
+if __name__ == "__main__":
+    run_job(report_run)
