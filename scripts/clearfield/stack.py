@@ -88,22 +88,22 @@ class Planes:
 
     def __init__(self, stack: Stack, paths: list[str]) -> None:
         self.stack, self.paths = stack, paths
-        self._maps: dict[int, np.ndarray] = {}
+        self._opened: set[int] = set()
 
     def __getitem__(self, index: tuple[int, int, int]) -> np.ndarray:
         stack = self.stack
         file, start = stack.offsets[int(np.ravel_multi_index(index, stack.shape[:3]))]
-        if file not in self._maps:
-            if len(self._maps) > 64:  # a folder of single planes may hold more than can be open
-                self._maps.clear()
+        if file not in self._opened:
             self.check(file)
-            self._maps[file] = np.memmap(self.paths[file], np.uint8, "r")
-        pixels = self._maps[file][start : start + stack.plane_bytes]
+            self._opened.add(file)
+        # Each plane by itself: what is mapped counts as the job's memory where a scheduler watches
+        # it, and a file may be larger than that.
+        pixels = np.memmap(self.paths[file], np.uint8, "r", start, (stack.plane_bytes,))
         return pixels.view(np.ndarray).view(stack.dtype).reshape(stack.shape[3:])
 
     def check(self, file: int | None = None) -> None:
         """Raise where a raw file (default: any that was opened) is not the one that was loaded."""
-        for number in self._maps if file is None else [file]:
+        for number in self._opened if file is None else [file]:
             path = self.paths[number]
             try:
                 status = Path(path).stat()
