@@ -210,8 +210,9 @@ def test_bleaching_of_the_simulated_nuclei_shows_in_their_signal():
         image = stack[time, 0].max(axis=0)
         rows.append(measure(image, image, plane_means=list(stack[time, 0].mean(axis=(1, 2)))))
         truth = objects[time, 0].max(axis=0)
-        expected = truth[truth > truth.max() / 2].mean()  # the mask reaches to half the height
-        assert rows[-1]["object_signal"] == pytest.approx(expected, rel=0.05)
+        # the mask reaches to about half the height, where a pixel more is a twentieth less light
+        expected = truth[truth > truth.max() / 2].mean()
+        assert rows[-1]["object_signal"] == pytest.approx(expected, rel=0.1)
     add_time_drift(rows)
     # 1, 0.7, 0.49: the median slope is -0.255 a frame, the median 0.7
     assert rows[0]["signal_drift_t"] == pytest.approx(-2 * 0.255 / 0.7, abs=0.05)
