@@ -154,7 +154,7 @@ def _blurred_bands(
     between = [np.empty((min(height, band + 2 * reach), width)) for _ in kernels]
     results = [np.empty((band, width), np.float32) for _ in sigmas]
     start = done = 0
-    for top in range(0, height, band):
+    for top in range(0, height if width else 0, band):
         bottom, keep = min(top + band, height), max(0, top - reach)
         for array in between:
             array[: done - keep] = array[keep - start : done - start]
