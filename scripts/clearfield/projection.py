@@ -16,7 +16,7 @@ from .stack import Planes, Stack
 from .stack_statistics import SAMPLED_ROWS, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
-_BLOCK_BYTES = 1 << 18  # of one plane's rows: stays in the second-level cache
+_BLOCK_BYTES = 1 << 20  # of one plane's rows: stays in cache, and outweighs the calls
 _WINDOW_BYTES = 1 << 26  # of planes read before the next block of rows begins
 _BAND_BYTES = 1 << 27  # of running results held at a time
 _MEDIAN_BYTES = 1 << 25  # of all planes of the rows that a thread takes at a time
@@ -168,8 +168,8 @@ def _running(
                     rows = _native(rows)
                     if dtype.kind == "f":
                         rows = _mark_missing(rows, statistics)
-                    statistics.sample(z, row, rows)
                     (step if z else start)(held, rows)
+                    statistics.sample(z, row, rows)  # the rows are in the cache now
                     if method != "max":
                         high = _highest(rows)
                         highest = high if highest is None else np.fmax(highest, high)
