@@ -142,8 +142,8 @@ def _along_z(statistics: dict) -> dict[str, float | int]:
     if len(means):
         row["stack_mean"] = float(means.mean())
     if len(means) > 1:
-        slope, _ = _straight_line(means)
-        row["drift_z"] = _ratio(slope * (len(means) - 1), float(np.median(means)))
+        slope, start = _straight_line(means)
+        row["drift_z"] = _ratio(slope * (len(means) - 1), start)
     if len(means) > 2:
         jumps = np.abs(means[1:-1] - (means[:-2] + means[2:]) / 2)
         row["flicker_z"] = _ratio(float(jumps.max()), float(np.median(means)))
@@ -164,8 +164,8 @@ def add_time_drift(rows: list[dict]) -> None:
     >>> means = (100.0, 90.0, 40.0, 70.0, 60.0)
     >>> rows = [{"stack_mean": mean, "object_signal": 8.0} for mean in means]
     >>> add_time_drift(rows)
-    >>> round(rows[0]["drift_t"], 2)  # from 100 to 60, median 70
-    -0.57
+    >>> round(rows[0]["drift_t"], 2)  # the line falls from 100 to 60
+    -0.4
     >>> [round(row["flicker_t"], 2) for row in rows]  # the line says 80 where 40 was seen
     [0.0, 0.0, -0.5, 0.0, 0.0]
     """
@@ -177,7 +177,7 @@ def add_time_drift(rows: list[dict]) -> None:
         if known.sum() < 2:
             continue
         slope, start = _straight_line(values[known], np.nonzero(known)[0])
-        change = _ratio(slope * (len(rows) - 1), float(np.median(values[known])))
+        change = _ratio(slope * (len(rows) - 1), start)
         line = start + slope * np.arange(len(rows))
         for row, value, expected in zip(rows, values, line, strict=True):
             row[drift] = change

@@ -186,20 +186,21 @@ def test_along_z_by_hand():
     assert row["sharpest_plane"] == 2
     assert row["stack_mean"] == 134
     # slopes of all pairs: 10 80 -60 10 | 45 10 -25 | 10 10 | 10: their median is 10
-    assert row["drift_z"] == pytest.approx(10 * 4 / 130)
+    # and the line starts at the median of 100 100 170 100 100
+    assert row["drift_z"] == pytest.approx(10 * 4 / 100)
     assert row["flicker_z"] == pytest.approx((190 - (110 + 130) / 2) / 130)
 
 
 def test_over_time_by_hand():
     rows = [{"stack_mean": mean, "object_signal": np.nan} for mean in (100.0, np.nan, 80.0)]
     add_time_drift(rows)
-    assert [row["drift_t"] for row in rows] == pytest.approx([-20 / 90] * 3)
+    assert [row["drift_t"] for row in rows] == pytest.approx([-20 / 100] * 3)
     assert all(np.isnan([row["flicker_t"], row["signal_drift_t"]]).all() for row in rows)
     long = [{"stack_mean": 1000.0 - k, "object_signal": 5.0 + k} for k in range(700)]
     add_time_drift(long)
-    assert long[0]["drift_t"] == pytest.approx(-699 / 650.5)
+    assert long[0]["drift_t"] == pytest.approx(-699 / 1000)
     assert max(abs(row["flicker_t"]) for row in long) < 1e-9
-    assert long[5]["signal_drift_t"] == pytest.approx(699 / 354.5)
+    assert long[5]["signal_drift_t"] == pytest.approx(699 / 5)
 
 
 def test_bleaching_of_the_simulated_nuclei_shows_in_their_signal():
@@ -214,8 +215,8 @@ def test_bleaching_of_the_simulated_nuclei_shows_in_their_signal():
         expected = truth[truth > truth.max() / 2].mean()
         assert rows[-1]["object_signal"] == pytest.approx(expected, rel=0.1)
     add_time_drift(rows)
-    # 1, 0.7, 0.49: the median slope is -0.255 a frame, the median 0.7
-    assert rows[0]["signal_drift_t"] == pytest.approx(-2 * 0.255 / 0.7, abs=0.05)
+    # 1, 0.7, 0.49 of the first
+    assert rows[0]["signal_drift_t"] == pytest.approx(0.49 - 1, abs=0.05)
     assert abs(rows[0]["drift_t"]) < 0.2  # the haze does not bleach and hides it
 
 
