@@ -1,0 +1,43 @@
+"""List every series of every file: what a folder holds, and a sample sheet to run it all."""
+
+from clearfield.job import run_job  # first: it limits numpy's threads
+
+
+def list_inputs(table: str) -> None:
+    """Write a row for each series of each file that can be read; name the others.
+
+    Parameters
+    ----------
+    table : str
+        The table to write. Standard input names the files, a line each: sample, tab, path;
+        10,000 of them do not fit on a command line.
+    """
+    import sys
+
+    from clearfield.errors import ClearfieldError
+    from clearfield.inputs import describe_series, write_inputs
+    from clearfield.reading import open_series
+
+    files = [line.partition("\t") for line in sys.stdin.read().split("\n") if line]
+    unread: list[str] = []
+
+    def rows():
+        for sample, _, path in files:
+            try:
+                yield from describe_series(sample, path, open_series(path))
+            except Exception as error:  # one file must not hide the others
+                known = isinstance(error, ClearfieldError)
+                unread.append(f"{sample}: {error if known else f'{path}: {error!r}'}")
+
+    count = write_inputs(table, rows())
+    for reason in unread:
+        print(f"not listed: {reason}", file=sys.stderr)
+    if not count:
+        raise ClearfieldError(
+            f"none of the {len(files)} files can be read (the lines above say why); mend them"
+        )
+    print(f"{count} series in {len(files) - len(unread)} of {len(files)} files: {table}")
+
+
+if __name__ == "__main__":
+    run_job(list_inputs)
