@@ -149,10 +149,9 @@ def _blurred_bands(
         kernels += kernels  # the second half blurs a mask of the pixels that are there
     reach = max(kernel.reach for kernel in kernels)
     band = max(_BAND_BYTES // (8 * max(1, width)), reach, 64)
-    band = min(band, height)
     # Rows blurred along x, from row `start` to row `done`, for each kernel.
     between = [np.empty((min(height, band + 2 * reach), width)) for _ in kernels]
-    results = [np.empty((band, width), np.float32) for _ in sigmas]
+    results = [np.empty((min(height, band), width), np.float32) for _ in sigmas]
     start = done = 0
     for top in range(0, height if width else 0, band):
         bottom, keep = min(top + band, height), max(0, top - reach)
