@@ -211,7 +211,7 @@ def _position_name(file, position: int) -> str:
 
 def _pixel_size_um(file) -> dict[str, float | None]:
     sizes: dict[str, float | None] = {"x": None, "y": None, "z": None}
-    channels = getattr(file.metadata, "channels", None) or []
+    channels = _channels(file)
     if channels:
         volume = channels[0].volume
         for axis, size, known in zip(
@@ -228,8 +228,16 @@ def _pixel_size_um(file) -> dict[str, float | None]:
     return sizes
 
 
+def _channels(file) -> list:
+    """Give the channels' metadata; none where the package fails on them: the pixels are good."""
+    try:
+        return getattr(file.metadata, "channels", None) or []
+    except Exception:
+        return []
+
+
 def _channel_names(file, channels: int) -> list[str]:
-    names = [item.channel.name for item in getattr(file.metadata, "channels", None) or []]
+    names = [item.channel.name for item in _channels(file)]
     return names if len(names) == channels and all(names) else []
 
 
