@@ -18,6 +18,8 @@ include: "workflow/rules/project_stack.smk"
 include: "workflow/rules/subtract_background.smk"
 include: "workflow/rules/plot_qc.smk"
 include: "workflow/rules/summarize_qc.smk"
+include: "workflow/rules/report_run.smk"
+include: "workflow/rules/list_inputs.smk"
 include: "workflow/rules/explore_parameters.smk"
 
 
@@ -34,3 +36,4 @@ rule all:
             "save_background",
         ),
         "results/qc/metrics.tsv",
+        "results/report/index.html",

@@ -8,6 +8,7 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
     from pathlib import Path
 
     import numpy as np
+    from clearfield import __version__
     from clearfield.ometiff import write_ome_tiff
     from clearfield.stack import read_stack
 
@@ -23,7 +24,11 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
     write_ome_tiff(
         kept, blocks(), shape=description.shape, dtype=description.dtype,
         pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
-        provenance={"source": description.source, "load_stack": description.settings},
+        provenance={
+            "source": description.source,
+            "load_stack": description.settings,
+            "software": {"clearfield": __version__, "numpy": np.__version__},
+        },
     )  # fmt: skip
     print(f"{Path(kept).name}: TCZYX {' x '.join(map(str, description.shape))}")
 

@@ -11,6 +11,7 @@ def project_stack(
     from pathlib import Path
 
     import numpy as np
+    from clearfield import __version__
     from clearfield import projection as along_z
     from clearfield.errors import ClearfieldError
     from clearfield.files import replacing
@@ -26,6 +27,7 @@ def project_stack(
         "source": description.source,
         "load_stack": description.settings,
         "project_stack": {"method": method, "first_plane": first, "last_plane": last},
+        "software": {"clearfield": __version__, "numpy": np.__version__},
     }
     planes = description.open(stack)
     found: list[dict] = []

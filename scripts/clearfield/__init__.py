@@ -3,6 +3,8 @@
 Names are imported on first use, so that a job pays only for what it needs.
 """
 
+__version__ = "0.1.0"
+
 _HOME = {
     "black_tophat": "morphology",
     "difference_of_gaussians": "gaussian",

@@ -3,9 +3,13 @@
 This is the side of the workflow that runs in Snakemake's own process: no numpy here.
 """
 
+import json
+from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 
+from . import __version__
 from .errors import ClearfieldError
 from .samples import find_samples
 from .settings import check_config, check_relations, override, rule_settings
@@ -85,3 +89,42 @@ class Run:
         }
         light = config["subtract_background"]["light_background"]
         return settings | {"light_background": light}
+
+    @property
+    def raw_files(self) -> list[str]:
+        """List the files of all samples."""
+        return [file for sample in self.samples.values() for file in sample.files]
+
+    @property
+    def names_and_paths(self) -> list[str]:
+        """List name and path of each sample in turn, a path once for all samples in one file."""
+        first = {sample.path: sample.name for sample in reversed(self.samples.values())}
+        return [text for path, name in sorted(first.items()) for text in (name, path)]
+
+    @property
+    def settings_in_use(self) -> dict:
+        """Give the config without what has no effect, as the page of the run shows it."""
+        rules = {rule: json.loads(text) for rule, text in rule_settings(self.config).items()}
+        return {
+            "samples": self.config["samples"],
+            **rules,
+            "summarize_qc": self.config["summarize_qc"],
+        }
+
+
+def software_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Give the versions of clearfield, of Python and of those packages that are installed here.
+
+    Examples
+    --------
+    >>> software_versions(["no such package"])["clearfield"] == __version__
+    True
+    """
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"clearfield": __version__, "Python": platform.python_version()}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

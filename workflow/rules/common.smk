@@ -16,7 +16,7 @@ from scripts.clearfield.resources import (
     job_threads,
     measure,
 )
-from scripts.clearfield.run import Run
+from scripts.clearfield.run import Run, software_versions
 from scripts.clearfield.settings import json_text
 
 # Jobs find the python that runs Snakemake, whether its environment was activated or not;
@@ -40,6 +40,12 @@ try:
     )
 except ClearfieldError as error:
     raise WorkflowError(str(error))
+
+
+# The programs of this run, for its page and for the methods section of a paper.
+VERSIONS = json_text(
+    software_versions(("snakemake", "numpy", "tifffile", "matplotlib"))
+)
 
 
 def for_samples(pattern, rule=None, key=None):
@@ -126,4 +132,19 @@ onsuccess:
 
 
 onerror:
-    finish_failed_run(list(RUN.samples), Path(workflow.basedir) / "scripts", None)
+    finish_failed_run(
+        list(RUN.samples),
+        Path(workflow.basedir) / "scripts",
+        {
+            "summarize_qc": {
+                "folder": "results/qc/samples",
+                "settings": RUN.config["summarize_qc"],
+            },
+            "report_run": {
+                "figures": "results/qc",
+                "page": "results/report/index.html",
+                "config": RUN.settings_in_use,
+                "versions": VERSIONS,
+            },
+        },
+    )

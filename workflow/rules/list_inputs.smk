@@ -1,0 +1,24 @@
+# Takes: the raw files of all samples. Gives: results/inputs.tsv, a row for each series of each file,
+# which is itself a sample sheet. A target of its own: `snakemake list_inputs …`.
+
+
+rule list_inputs:
+    input:
+        raw=RUN.raw_files,
+    output:
+        table="results/inputs.tsv",
+    log:
+        "results/logs/list_inputs.log",
+    conda:
+        "../../envs/list_inputs.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        names_and_paths=RUN.names_and_paths,
+        code=code_of("list_inputs"),
+    shell:
+        # On standard input: 10,000 names do not fit on a command line.
+        "printf '%s\\t%s\\n' {params.names_and_paths:q}"
+        " | python {workflow.basedir:q}/scripts/list_inputs.py --table {output.table:q}"
+        " > {log:q} 2>&1"

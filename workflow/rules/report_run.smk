@@ -1,0 +1,24 @@
+# Takes: the summary and all figures. Gives: results/report/index.html, one page for the whole run.
+
+
+rule report_run:
+    input:
+        metrics="results/qc/metrics.tsv",
+        figures=for_samples("results/qc/{sample}.png"),
+    output:
+        page="results/report/index.html",
+    log:
+        "results/logs/report_run.log",
+    conda:
+        "../../envs/report_run.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        config=json_text(RUN.settings_in_use),
+        versions=VERSIONS,
+        code=code_of("report_run"),
+    shell:
+        "python {workflow.basedir:q}/scripts/report_run.py"
+        " --metrics {input.metrics:q} --failures '' --figures results/qc --page {output.page:q}"
+        " --config {params.config:q} --versions {params.versions:q} > {log:q} 2>&1"
