@@ -11,6 +11,7 @@ rule report_run:
         "results/logs/report_run.log",
     conda:
         "../../envs/report_run.yaml"
+    localrule: True
     resources:
         mem_mb=1000,
         runtime=30,

@@ -10,6 +10,7 @@ rule summarize_qc:
         "results/logs/summarize_qc.log",
     conda:
         "../../envs/summarize_qc.yaml"
+    localrule: True
     resources:
         mem_mb=500,
         runtime=30,
