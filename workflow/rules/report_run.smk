@@ -9,9 +9,9 @@ rule report_run:
         page="results/report/index.html",
     log:
         "results/logs/report_run.log",
+    localrule: True
     conda:
         "../../envs/report_run.yaml"
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=30,

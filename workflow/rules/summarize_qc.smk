@@ -8,9 +8,9 @@ rule summarize_qc:
         metrics="results/qc/metrics.tsv",
     log:
         "results/logs/summarize_qc.log",
+    localrule: True
     conda:
         "../../envs/summarize_qc.yaml"
-    localrule: True
     resources:
         mem_mb=500,
         runtime=30,
