@@ -2,13 +2,15 @@
 
 Which planes a file holds is read from its directory here: scenes of different shape, planes that
 were never recorded and tiles that lie far apart have to be told from one another, and the place
-of an uncompressed plane lets it be used where it lies. Tiles and compressed planes are composed
-by ZEISS's own pylibCZIrw, which is imported only for these.
+of an uncompressed plane lets it be used where it lies. Compressed planes of one tile are decoded
+by imagecodecs, on all threads; mosaics, colours and the rest are composed by ZEISS's own
+pylibCZIrw, which is imported only for these.
 """
 
 import struct
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from os import PathLike, fspath
@@ -18,6 +20,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from .czi_codecs import DECODED, tile_decoder
 from .errors import ClearfieldError
 from .series import Series
 from .thirdparty import check_size, explained, import_reader
@@ -201,11 +204,19 @@ def _describe(
         # CZI stores blue first.
         return pixels[..., 2 - sample if samples > 1 else 0].astype(dtype, copy=False)
 
-    offsets = None
-    if len(kinds) == 1 and _PIXEL_TYPES.get(kinds[0], ("", 0))[1] == 1:
-        offsets = _offsets(file, path, size, tiles, planes, shape, dtype)
-    if offsets is not None:
-        read = _reader_in_place(path, offsets, shape, dtype)
+    offsets = decode = None
+    places = _places(file, path, size, planes, shape) if samples == 1 and not fault else None
+    if places is not None:
+        compression = tiles[0].compression
+        if compression in DECODED:
+            decode = tile_decoder(compression)
+        elif (
+            compression == _UNCOMPRESSED
+            and (places[:, 1] == prod(shape[-2:]) * dtype.itemsize).all()
+        ):
+            offsets = np.stack([np.zeros_like(places[:, 0]), places[:, 0]], axis=1)
+    if offsets is not None or decode is not None:
+        read = _plane_reader(path, places, shape, dtype, decode)
     elif not fault and not set(kinds) <= set(_COMPOSED_TYPES):
         fault = (
             f"tiled or compressed pixels of the CZI types {kinds}, which pylibCZIrw does not "
@@ -245,48 +256,51 @@ def _bounds(tiles: list[_Tile]) -> tuple[int, int, int, int]:
     return left, top, right - left, bottom - top
 
 
-def _offsets(
+def _places(
     file: BinaryIO,
     path: str | PathLike,
     size: int,
-    tiles: list[_Tile],
     planes: dict[tuple[int, ...], list[_Tile]],
     shape: tuple[int, ...],
-    dtype: np.dtype,
 ) -> np.ndarray | None:
-    """Find the place of each plane's pixels, if all lie in the file as one uncompressed run."""
-    plane_bytes = shape[-1] * shape[-2] * dtype.itemsize
-    whole = all(
-        tile.compression == _UNCOMPRESSED
-        and tile.place["X"][1] == shape[-1]
-        and tile.place["Y"][1] == shape[-2]
-        for tile in tiles
+    """Find offset and length of each plane's data, if each is one tile of one compression."""
+    count = prod(shape[:-2])
+    kinds = {(tile.compression, tile.pixel_type) for tiles in planes.values() for tile in tiles}
+    whole = len(planes) == count and all(
+        len(tiles) == 1 and (tiles[0].place["Y"][1], tiles[0].place["X"][1]) == shape[-2:]
+        for tiles in planes.values()
     )
-    offsets = np.zeros((prod(shape[:-2]), 2), np.int64)
-    if not whole or len(tiles) != len(planes) or len(planes) != len(offsets):
+    if not whole or len(kinds) > 1:
         return None
+    places = np.zeros((count, 2), np.int64)
     for number, index in enumerate(np.ndindex(*shape[:-2])):
         (tile,) = planes[index]
         file.seek(tile.position)
         head = file.read(_SEGMENT_BYTES + 16)
         if len(head) < _SEGMENT_BYTES + 16 or not head.startswith(b"ZISRAWSUBBLOCK"):
             raise _truncated(path, size)
-        metadata, _, data = struct.unpack_from("<iiq", head, _SEGMENT_BYTES)
+        metadata, _, length = struct.unpack_from("<iiq", head, _SEGMENT_BYTES)
         start = tile.position + _SEGMENT_BYTES + max(256, 16 + tile.entry_bytes) + metadata
-        if start + plane_bytes > size:
+        if start + length > size:
             raise _truncated(path, size)
-        if data != plane_bytes:
-            return None
-        offsets[number, 1] = start
-    return offsets
+        places[number] = start, length
+    return places
 
 
-def _reader_in_place(path: str | PathLike, offsets: np.ndarray, shape: tuple, dtype: np.dtype):
+def _plane_reader(
+    path: str | PathLike, places: np.ndarray, shape: tuple[int, ...], dtype: np.dtype, decode
+) -> Callable[[tuple[int, ...]], np.ndarray]:
+    """Give the function that reads planes which are one tile each, from any thread."""
+
     def read(index: tuple[int, ...]) -> np.ndarray:
         number = int(np.ravel_multi_index(index, shape[:-2])) if index else 0
+        start, length = map(int, places[number])
         with explained(path, _KIND), Path(path).open("rb") as file:
-            at = int(offsets[number, 1])
-            return np.fromfile(file, dtype, prod(shape[-2:]), offset=at).reshape(shape[-2:])
+            file.seek(start)
+            data = file.read(length)
+            if decode is None:
+                return np.frombuffer(data, dtype).reshape(shape[-2:])
+            return decode(data, dtype, shape[-2:])
 
     return read
 

@@ -41,21 +41,31 @@ def segment(name, body):
     return name.ljust(16, b"\0") + struct.pack("<qq", len(body), len(body)) + body
 
 
-def write_czi(path, tiles, xml="<ImageDocument/>", part=0):
-    """Write uncompressed tiles: (dimensions, pixels); a dimension is a start, size 1."""
+def write_czi(
+    path, tiles, xml="<ImageDocument/>", part=0, compression=0, encode=np.ndarray.tobytes
+):
+    """Write tiles: (dimensions, pixels); a dimension is a start, its size 1 but for X and Y."""
     types = {"uint8": 0, "uint16": 1, "float32": 2}
     content, entries = b"\0" * (32 + 512), []
     for dimensions, pixels in tiles:
         sizes = {"X": pixels.shape[1], "Y": pixels.shape[0]}
         entry = struct.pack(
-            "<2siqiiB5xi", b"DV", types[pixels.dtype.name], len(content), 0, 0, 0, len(dimensions)
+            "<2siqiiB5xi",
+            b"DV",
+            types[pixels.dtype.name],
+            len(content),
+            0,
+            compression,
+            0,
+            len(dimensions),
         )
         for name, start in dimensions.items():
             size = sizes.get(name, 1)
             entry += struct.pack("<4siifi", name.encode(), start, size, 0, size)
         entries.append(entry)
-        head = struct.pack("<iiq", 5, 0, pixels.nbytes) + entry
-        content += segment(b"ZISRAWSUBBLOCK", head.ljust(256, b"\0") + b"<a/>\n" + pixels.tobytes())
+        data = encode(pixels)
+        head = struct.pack("<iiq", 5, 0, len(data)) + entry
+        content += segment(b"ZISRAWSUBBLOCK", head.ljust(256, b"\0") + b"<a/>\n" + data)
     directory = len(content)
     content += segment(b"ZISRAWDIRECTORY", struct.pack("<i124x", len(entries)) + b"".join(entries))
     metadata = len(content)
@@ -124,6 +134,59 @@ def test_compressions_and_types(tmp_path, compression, dtype):
         np.testing.assert_array_equal(planes_in_place(series)[0], pixels)
     else:
         assert series.offsets is None
+
+
+def read_with_zeiss(path, count):
+    with zeiss().open_czi(str(path)) as file:
+        return [file.read(plane={"Z": z})[..., 0] for z in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [
+        *((dtype, kind) for dtype in ("u1", "u2") for kind in ("jpegxr", "zstd0", "zstd1 plain")),
+        ("u2", "zstd1 packed"),
+    ],
+)
+def test_codecs_as_zeiss_reads_them(tmp_path, dtype, kind):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    image = stack(3).astype(dtype)
+    encode, compression = {
+        "jpegxr": (lambda p: codecs.jpegxr_encode(p, level=1.0), 4),
+        "zstd0": (lambda p: codecs.zstd_encode(p.tobytes()), 5),
+        "zstd1 plain": (lambda p: b"\1" + codecs.zstd_encode(p.tobytes()), 6),
+        "zstd1 packed": (
+            lambda p: b"\3\1\1" + codecs.zstd_encode(p.view("u1").reshape(-1, 2).T.tobytes()),
+            6,
+        ),
+    }[kind]
+    tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(image)]
+    path = write_czi(tmp_path / "a.czi", tiles, compression=compression, encode=encode)
+    (series,) = open_series(path)
+    assert series.offsets is None
+    np.testing.assert_array_equal(planes_of(series), read_with_zeiss(path, 3))
+    np.testing.assert_array_equal(planes_of(series), image)
+
+
+def test_without_imagecodecs_zeiss_decodes(tmp_path, monkeypatch):
+    import sys
+
+    image = stack(2)
+    with zeiss().create_czi(str(tmp_path / "a.czi"), compression_options="zstd1:") as file:
+        for z, plane in enumerate(image):
+            file.write(plane[..., None], plane={"Z": z})
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    (series,) = open_series(tmp_path / "a.czi")
+    np.testing.assert_array_equal(planes_of(series)[0, 0], image)
+
+
+def test_a_damaged_tile_is_an_error(tmp_path):
+    pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack(2))]
+    path = write_czi(tmp_path / "a.czi", tiles, compression=6, encode=lambda p: b"\1no zstd")
+    (series,) = open_series(path)
+    with pytest.raises(ClearfieldError, match=r"a\.czi cannot be read as a CZI file"):
+        series.read((0,))
 
 
 @pytest.mark.parametrize("scale", [None, 1])
