@@ -107,8 +107,8 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         dtype=dtype.str,
         files=[],
         offsets=[],
-        pixel_size_um=_pixel_size(series.pixel_size_um, settings.get("pixel_size_um")),
-        channel_names=_channel_names(series, arranged, settings.get("channel_names"), name),
+        pixel_size_um=_pixel_size(_relabel_sizes(series, settings), settings.get("pixel_size_um")),
+        channel_names=_channel_names(series, arranged, settings, name),
         saturation_level=series.saturation_level,
         source={
             "name": name,
@@ -172,6 +172,16 @@ def _pick(found: list[Series], number: int, name: str) -> Series:
     return found[number]
 
 
+def _relabel_sizes(series: Series, settings: dict) -> dict[str, float | None]:
+    """Let each size go with its axis: of an XZ scan with ``axes: "YX"`` y takes the size of Z."""
+    found = series.pixel_size_um
+    letters = (settings.get("axes") or series.axes).lower()
+    pairs = [pair for pair in zip(series.axes.lower(), letters, strict=True) if len(set(pair)) > 1]
+    moved = {new: found.get(old) for old, new in pairs if old in "xyz"}
+    left = {old for old, _ in pairs}
+    return {a: moved.get(a, None if a in left else found.get(a)) for a in "xyz"}
+
+
 def _pixel_size(found: dict, given: float | dict | None) -> dict[str, float | None]:
     """The user's size replaces the file's: a number for x and y, or a part for each axis."""
     if given is None:
@@ -181,10 +191,8 @@ def _pixel_size(found: dict, given: float | dict | None) -> dict[str, float | No
     return {axis: given.get(axis, found.get(axis)) for axis in "xyz"}
 
 
-def _channel_names(
-    series: Series, arranged: Arrangement, given: list[str] | None, name: str
-) -> list[str]:
-    count = arranged.shape[1]
+def _channel_names(series: Series, arranged: Arrangement, settings: dict, name: str) -> list[str]:
+    given, count = settings.get("channel_names"), arranged.shape[1]
     if given is not None:
         if len(given) != count:
             raise ClearfieldError(
@@ -192,7 +200,11 @@ def _channel_names(
                 f"{len(given)}"
             )
         return [str(text) for text in given]
-    names = series.channel_names if len(series.channel_names) == count else []
+    names = series.channel_names
+    chosen = (settings.get("select") or {}).get("C")
+    if chosen is not None and len(names) == series.sizes.get("C"):
+        names = [names[chosen]]
+    names = names if len(names) == count else []
     return [names[i] if names and names[i] else f"channel {i}" for i in range(count)]
 
 
@@ -241,9 +253,10 @@ def _decode_planes(
     numbers = arranged.numbers.transpose(axes).ravel().tolist()
 
     def write(offset: int, decode) -> None:
-        part = decode()
-        part = np.ascontiguousarray(part.T if transposed else part, dtype)
-        _write_all(descriptor, part, offset)
+        for part in decode():
+            pixels = np.ascontiguousarray(part.T if transposed else part, dtype)
+            _write_all(descriptor, pixels, offset)
+            offset += pixels.nbytes
 
     def tasks():
         for number, (_, start) in zip(numbers, description.offsets, strict=True):
@@ -252,7 +265,7 @@ def _decode_planes(
                     yield start + first * width * dtype.itemsize, decode
             else:
                 index = tuple(int(i) for i in np.unravel_index(number, lengths)) if lengths else ()
-                yield start, lambda index=index: series.read(index)
+                yield start, lambda index=index: [series.read(index)]
 
     try:
         run_tasks(write, tasks(), threads)
