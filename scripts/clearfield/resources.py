@@ -1,21 +1,46 @@
-"""Memory, time, disk and threads of a job from the header of its input; no pixels, no numpy."""
+"""Memory, time, disk and threads of a job from the header of its input; no pixels, no numpy.
+
+The memory that a rule takes was measured as the peak of resident memory over planes of 0.1 to
+512 MB; tests/cluster/test_resources.py measures it again and holds the estimates to a factor of 2.
+"""
 
 import os
+import re
 import struct
 from dataclasses import dataclass
 from functools import cache
 
 _TAGS = {256: "width", 257: "height", 258: "bits", 259: "compression", 277: "samples"}
+_DESCRIPTION = 270
 _FORMATS = {3: "H", 4: "I", 16: "Q"}
+# On a cluster a job runs under up to two processes of Snakemake, 130 MB each, within its request.
+SNAKEMAKE_MB = 270
+_MARGIN = 1.25  # of what was measured
+_OUTPUT_BYTES = {"max": None, "min": None, "sum": 8, "mean": 4, "std": 4, "median": 4}
+_RUNNING_BYTES = {"max": None, "min": None, "sum": 8, "mean": 8, "std": 24}
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Bytes of the input on disk, and of one plane in memory; whether planes are compressed."""
+    """What is known of a stack before it is read.
+
+    Attributes
+    ----------
+    file_bytes : int
+        Of the input on disk.
+    plane_bytes, plane_pixels : int
+        Of one plane in memory.
+    depth : int
+        Planes along Z; 1 where the header does not say, which is the safe side for what is written.
+    decoded : bool
+        Whether the planes have to be decoded first.
+    """
 
     file_bytes: int
     plane_bytes: int
-    compressed: bool
+    plane_pixels: int
+    depth: int
+    decoded: bool
 
 
 @cache
@@ -26,7 +51,7 @@ def measure(files: tuple[str, ...]) -> Geometry:
     ----------
     files : tuple of str
         Of the stack. A TIFF tells the size of its planes; of other formats only the size of the
-        file is known, and a plane is taken to be at most a tenth of it.
+        file is known, and a plane is taken to be a tenth of it, of 16 bits.
 
     Returns
     -------
@@ -37,15 +62,16 @@ def measure(files: tuple[str, ...]) -> Geometry:
         total = sum(_size(file) for file in files)
         header = _read_tiff_header(files[0])
     except (OSError, struct.error, IndexError):
-        return Geometry(0, 0, False)
+        return Geometry(0, 0, 0, 1, False)
     if header is None:
-        return Geometry(total, min(total, max(total // 10, 2**23)), True)
-    bits = header.get("bits", 16) * header.get("samples", 1)
-    plane = header.get("width", 0) * header.get("height", 0) * bits // 8
-    compressed = header.get("compression", 1) != 1
-    if not compressed:
-        plane = min(plane, total)
-    return Geometry(total, plane, compressed)
+        plane = min(total, max(total // 10, 2**23))
+        return Geometry(total, plane, plane // 2, 1, True)
+    pixels = header.get("width", 0) * header.get("height", 0)
+    plane = pixels * header.get("bits", 16) // 8
+    decoded = header.get("compression", 1) != 1
+    if not decoded and plane > total:  # a header may claim anything
+        pixels, plane = 0, total
+    return Geometry(total, plane, pixels, header.get("depth", 1), decoded)
 
 
 def _size(path: str) -> int:
@@ -74,13 +100,21 @@ def _read_tiff_header(path: str) -> dict[str, int] | None:
         (count,) = struct.unpack(order + count_format, file.read(8 if big else 2))
         size = struct.calcsize(order + entry)
         directory = file.read(size * min(count, 200))
-    found = {}
-    for position in range(0, len(directory) - size + 1, size):
-        tag, kind, values, data = struct.unpack_from(order + entry, directory, position)
-        if tag in _TAGS and kind in _FORMATS and (values == 1 or tag == 258):
-            width = struct.calcsize(_FORMATS[kind])
-            if values * width <= len(data):
-                found[_TAGS[tag]] = struct.unpack(order + _FORMATS[kind], data[:width])[0]
+        found = {}
+        for position in range(0, len(directory) - size + 1, size):
+            tag, kind, values, data = struct.unpack_from(order + entry, directory, position)
+            if tag in _TAGS and kind in _FORMATS and (values == 1 or tag == 258):
+                width = struct.calcsize(_FORMATS[kind])
+                where = data[:width]
+                if values * width > len(data):  # several values lie elsewhere; they are alike
+                    file.seek(struct.unpack(order + ("Q" if big else "I"), data)[0])
+                    where = file.read(width)
+                found[_TAGS[tag]] = struct.unpack(order + _FORMATS[kind], where)[0]
+            elif tag == _DESCRIPTION and values > 8:
+                file.seek(struct.unpack(order + ("Q" if big else "I"), data)[0])
+                text = file.read(min(values, 2**16))
+                if depth := re.search(rb'\bSizeZ="(\d{1,6})"|^slices=(\d{1,6})$', text, re.M):
+                    found["depth"] = max(1, int(depth[1] or depth[2]))
     return found
 
 
@@ -89,16 +123,80 @@ def job_threads(geometry: Geometry) -> int:
     return 4 if geometry.file_bytes > 2**28 or geometry.plane_bytes > 2**26 else 1
 
 
-def job_memory_mb(rule: str, geometry: Geometry) -> int:
-    """Estimate the peak of a job's resident memory in MB, rounded up to 50."""
-    return 500
+def job_memory_mb(rule: str, geometry: Geometry, config: dict) -> int:
+    """Estimate what a job takes of a node's memory in MB, rounded up to 50.
+
+    Parameters
+    ----------
+    rule : str
+        Of the job.
+    geometry : Geometry
+        Of its stack.
+    config : dict
+        That holds for its sample.
+
+    Returns
+    -------
+    int
+        The job's own memory with a margin, and that of the Snakemake that runs it on a node.
+    """
+    peak = _MARGIN * _peak_mb(rule, geometry, config) + SNAKEMAKE_MB
+    return int(-(-peak // 50) * 50)
+
+
+def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
+    """Peak of resident memory of a job's own process in MB, as measured; filters work in bands."""
+    threads = job_threads(geometry)
+    plane, pixels = geometry.plane_bytes / 2**20, geometry.plane_pixels / 2**20
+    projection = config["project_stack"]["method"]
+    if rule in ("load_stack", "keep_stack"):
+        return 35 + (2 + threads) * min(plane, 1024) * geometry.decoded
+    if rule == "project_stack":
+        if projection == "median":
+            return 50 + threads * 32 + min(4 * pixels, 128)
+        running = _RUNNING_BYTES[projection]
+        results = min(plane if running is None else running * pixels, 128)
+        window = min(geometry.file_bytes / 2**20, max(64, min(plane, 128)))
+        finish = 1.25 * results if projection in ("mean", "std") else 0
+        return 35 + results + window + finish
+    written = _OUTPUT_BYTES[projection]
+    projected = plane if written is None else written * pixels
+    filters = _methods(config["subtract_background"])
+    if rule == "plot_qc":
+        return 85 + max(2.05 * projected, min(32 * pixels, 350 + 14 * pixels) * ("dog" in filters))
+    banded = min(4 * projected, 300 + 1.2 * projected)
+    return 31 + max(banded, min(28 * pixels, 350 + 7 * pixels) * ("dog" in filters))
+
+
+def _methods(settings: dict) -> set[str]:
+    return {settings["method"]} | {
+        channel["method"] for channel in settings["channels"].values() if "method" in channel
+    }
 
 
 def job_runtime_min(rule: str, geometry: Geometry) -> int:
-    """Estimate the time of a job in minutes, generously: a scheduler ends what runs longer."""
-    return 10 + geometry.file_bytes // 2**29
+    """Estimate the time of a job in minutes, generously: a scheduler ends what runs longer.
+
+    A file server may give 10 MB/s; the slowest filter (dog) takes 0.3 s for a million pixels.
+    """
+    minutes_per_gb = 4 if rule in ("load_stack", "keep_stack", "project_stack") else 12
+    return 5 + -(-minutes_per_gb * geometry.file_bytes // 2**30)
 
 
-def job_disk_mb(rule: str, geometry: Geometry) -> int:
-    """Estimate what a job writes, in MB."""
-    return 10
+def job_disk_mb(rule: str, geometry: Geometry, config: dict) -> int:
+    """Estimate what a job writes, in MB, rounded up to 1.
+
+    Decoded stacks are taken to be four times their file: what lossless compression saves at most
+    on noisy images.
+    """
+    stack = geometry.file_bytes * (4 if geometry.decoded else 1)
+    written = 2**20
+    if rule == "keep_stack" or (rule == "load_stack" and geometry.decoded):
+        written += stack
+    elif rule in ("project_stack", "subtract_background", "save_background"):
+        pixel_bytes = geometry.plane_bytes / geometry.plane_pixels if geometry.plane_pixels else 2
+        output = _OUTPUT_BYTES[config["project_stack"]["method"]] or pixel_bytes
+        if rule != "project_stack":  # signed values may need a float
+            output = max(output, 4)
+        written += int(stack / geometry.depth * output / pixel_bytes)
+    return -(-written // 2**20)

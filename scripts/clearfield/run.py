@@ -63,6 +63,10 @@ class Run:
             self._resolved[key] = config, rule_settings(config)
         return self._resolved[key]
 
+    def config_of(self, sample: str) -> dict:
+        """Give the config that holds for one sample."""
+        return self._resolve(self.samples[sample].cells)[0]
+
     def settings(self, sample: str) -> dict[str, str]:
         """Give the settings of each rule for one sample, as JSON."""
         return self._resolve(self.samples[sample].cells)[1]

@@ -57,10 +57,7 @@ urgency_slots min
 accounting_summary FALSE
 qsort_args NONE
 """
-UNLIMITED = (
-    "s_rt h_rt s_cpu h_cpu s_fsize h_fsize s_data h_data s_stack h_stack s_core h_core "
-    "s_rss h_rss s_vmem h_vmem"
-).split()
+LIMITS = ("rt", "cpu", "fsize", "data", "stack", "core", "rss", "vmem")
 QUEUE = """\
 qname main.q
 hostlist {host}
@@ -96,13 +93,13 @@ projects NONE
 xprojects NONE
 calendar NONE
 initial_state default
-""" + "".join(f"{limit} INFINITY\n" for limit in UNLIMITED)
+""" + "".join(f"s_{limit} INFINITY\nh_{limit} INFINITY\n" for limit in LIMITS)
 
 
 class GridEngine:
     """A running Grid Engine: the environment to submit from, and what tests ask and do."""
 
-    name = "sge"
+    name, nodes = "sge", 1
 
     def __init__(self, folder: Path, slots: int = 8):
         self.folder, self.slots = folder, slots

@@ -69,7 +69,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=60 DefaultTime=5 State=UP
 class Slurm:
     """A running Slurm: the environment to submit from, and what tests ask and do."""
 
-    name = "slurm"
+    name, nodes = "slurm", len(NODES)
 
     def __init__(self, folder: Path):
         self.folder = folder

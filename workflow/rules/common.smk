@@ -97,7 +97,8 @@ def memory_of(rule):
     """Give the function that estimates a rule's memory in MB, more on each try."""
 
     def memory(wildcards, attempt):
-        return job_memory_mb(rule, geometry(wildcards)) * attempt
+        config = RUN.config_of(wildcards.sample)
+        return job_memory_mb(rule, geometry(wildcards), config) * attempt
 
     return memory
 
@@ -115,7 +116,7 @@ def disk_of(rule):
     """Give the function that estimates what a rule writes, in MB."""
 
     def disk(wildcards):
-        return job_disk_mb(rule, geometry(wildcards))
+        return job_disk_mb(rule, geometry(wildcards), RUN.config_of(wildcards.sample))
 
     return disk
 

@@ -1,0 +1,129 @@
+"""The workflow on real schedulers: the same bytes as on a workstation, whatever befalls it."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from stand import wait_for
+
+pytestmark = pytest.mark.second_tier
+EXAMPLE = Path(__file__).parents[2] / "resources/example"
+SAMPLES = {"nuclei_high_haze", "nuclei_low_haze", "timelapse_bleached_saturated"}
+ONE = "nuclei_low_haze"
+
+
+def only_one(cluster, reference) -> dict[str, bytes]:
+    """Let a run have one sample, and give what it has to make of it."""
+    cluster.config = {"samples": str(EXAMPLE / f"{ONE}.tif")}
+    return {name: data for name, data in reference.items() if Path(name).name.startswith(ONE)}
+
+
+def test_the_example_gives_the_same_bytes_in_one_submission_a_sample(cluster, reference):
+    before = len(cluster.stand.finished())
+    text = cluster.run()
+    assert cluster.outputs() == reference
+    assert cluster.submissions(text) == len(SAMPLES)
+    # The scheduler's own accounting has seen as many.
+    assert len(cluster.stand.finished()) - before == len(SAMPLES)
+    # And the workstation has nothing left to do there.
+    assert "Nothing to be done" in cluster.run("-n", profile="workstation")
+
+
+def test_a_broken_file_costs_its_group_and_then_only_itself(cluster, reference):
+    folder = cluster.folder / "raw"
+    folder.mkdir()
+    for name in SAMPLES:
+        for file in EXAMPLE.glob(f"{name}.*"):
+            shutil.copy(file, folder)
+    (folder / "broken.tif").write_bytes((folder / f"{ONE}.tif").read_bytes()[:5000])
+    cluster.config = {"samples": str(folder / "*.tif")}
+
+    # Four samples in one submission, one of them broken: nothing is left of any.
+    text = cluster.run("--group-components", "sample=4", "--retries", "0", status=1)
+    assert cluster.submissions(text) == 1
+    assert not [name for name in cluster.outputs() if name.endswith((".tif", ".png"))]
+
+    # One in a submission: the others are whole, the broken one was tried three times.
+    text = cluster.run(status=1)
+    assert cluster.submissions(text) == len(SAMPLES) + 3
+    made = cluster.outputs()
+    per_sample = {name: data for name, data in reference.items() if name.count("/")}
+    per_sample.pop("qc/metrics.tsv")
+    assert {name: made.get(name) for name in per_sample} == per_sample
+    assert not cluster.outputs("broken")
+    assert not cluster.unfinished()
+    # Which sample, which rule, why, and where that stands.
+    last = text[text.rindex("samples failed") :]
+    assert "broken, load_stack: " in last
+    assert "results/logs/load_stack/broken.log" in text
+
+
+def test_a_job_over_its_memory_is_tried_again_with_more(cluster, reference):
+    expected = only_one(cluster, reference)
+    (cluster.faults / "ballast").write_text("450")
+    resources = "project_stack:mem_mb=400*attempt"
+    text = cluster.run("--set-resources", resources)
+    assert cluster.submissions(text) == 2
+    assert cluster.outputs(ONE) == expected
+    assert not cluster.unfinished()
+
+
+def test_a_cancelled_job_is_submitted_again(cluster, reference):
+    expected = only_one(cluster, reference)
+    (cluster.faults / "hold").touch()
+    driver = cluster.start()
+    job = cluster.hold(driver)
+    assert cluster.unfinished()
+    assert not cluster.outputs(ONE).keys() & expected.keys()  # nothing half-written
+    cluster.stand.cancel(job)
+    wait_for("the end of the job", lambda: job not in cluster.stand.running())
+    (cluster.faults / "hold").unlink()
+    text = cluster.finish(driver)
+    assert cluster.submissions(text) == 2
+    assert cluster.outputs(ONE) == expected
+    assert not cluster.unfinished()
+
+
+def test_a_lost_node_s_job_runs_again(cluster, reference):
+    expected = only_one(cluster, reference)
+    (cluster.faults / "hold").touch()
+    driver = cluster.start()
+    node = cluster.stand.running()[cluster.hold(driver)]
+    cluster.stand.fail_node(node)
+    (cluster.faults / "hold").unlink()
+    assert not cluster.outputs(ONE).keys() & expected.keys()
+    if cluster.stand.nodes == 1:  # no other node to run on: it comes back
+        cluster.stand.start_node(node)
+    text = cluster.finish(driver)
+    if cluster.stand.nodes > 1:
+        cluster.stand.start_node(node)
+    # The scheduler itself ran it again, under the same number.
+    assert cluster.submissions(text) == 1
+    assert cluster.outputs(ONE) == expected
+    assert not cluster.unfinished()
+
+
+def test_a_killed_driver_is_started_again(cluster, reference):
+    expected = only_one(cluster, reference)
+    (cluster.faults / "hold").touch()
+    driver = cluster.start()
+    job = cluster.hold(driver)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait(10)
+    assert job in cluster.stand.running()  # the job does not know
+    assert "LockException" in cluster.run(status=1)
+    cluster.run("--unlock")
+    driver = cluster.start()
+    # Wait until the second run has submitted or found the job, then let all jobs go on.
+    log = cluster.folder / "run.log"
+    wait_for(
+        "the second run",
+        lambda: len(cluster.held()) > 1 or "Resuming incomplete job" in log.read_text(),
+        120,
+    )
+    (cluster.faults / "hold").unlink()
+    cluster.finish(driver)
+    assert cluster.outputs(ONE) == expected
+    assert not cluster.unfinished()
