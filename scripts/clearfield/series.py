@@ -40,7 +40,8 @@ class Series:
     bands : function or None
         Only where parts of a plane are worth decoding on their own (strips, rows of tiles): takes
         the C-order number of a plane and gives a list of (first row, last row excluded, decode)
-        in order, where ``decode()`` gives these rows over the whole width.
+        in order, where ``decode()`` gives these rows over the whole width as a list of arrays to be
+        stacked.
 
     Examples
     --------
@@ -64,7 +65,7 @@ class Series:
     saturation_level: int | None = None
     files: list[str] = field(default_factory=list)
     offsets: np.ndarray | None = None
-    bands: Callable[[int], list[tuple[int, int, Callable[[], np.ndarray]]]] | None = None
+    bands: Callable[[int], list[tuple[int, int, Callable[[], list[np.ndarray]]]]] | None = None
 
     @property
     def plane_axes(self) -> str:

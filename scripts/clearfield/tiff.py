@@ -2,11 +2,11 @@
 
 import logging
 import math
+import mmap
 import os
 import struct
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,13 +101,15 @@ def _check_directories(path: str, name: str) -> None:
                     f"{name} is damaged: its list of pages runs in a circle after page {number - 1}"
                 )
             seen.add(at)
-            file.seek(at)
-            count = file.read(count_size)
-            entries = (
-                struct.unpack(order + count_format, count)[0] if len(count) == count_size else 0
-            )
-            file.seek(at + count_size + entries * entry)
-            link = file.read(link_size) if entries <= 4096 else b""
+            count = link = b""
+            if at < size:
+                file.seek(at)
+                count = file.read(count_size)
+            if len(count) == count_size:
+                entries = struct.unpack(order + count_format, count)[0]
+                if entries <= 4096:
+                    file.seek(at + count_size + entries * entry)
+                    link = file.read(link_size)
             if len(link) < link_size:
                 raise ClearfieldError(
                     f"{name} is cut short or damaged: page {number} should be described at byte "
@@ -319,35 +321,35 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
     read_at = _reader(series.files)
     decode_segment = keyframe.decode
 
-    def bands(plane: int) -> list[tuple[int, int, Callable[[], np.ndarray]]]:
+    def bands(plane: int) -> list[tuple[int, int, Callable[[], list[np.ndarray]]]]:
         rest, k = divmod(plane, interleaved)
         rest, layer = divmod(rest, depth)
         number, sample = divmod(rest, samples)
         page, file = pages[number], files[number]
         base = (sample * -(-depth // tile_depth) + layer // tile_depth) * down * across
 
-        def decode(first: int, last: int) -> np.ndarray:
-            top = first * rows
-            result = None
+        def decode(first: int, last: int) -> list[np.ndarray]:
+            top, bottom = first * rows, min(last * rows, height)
+            strips = []
+            result = np.empty((bottom - top, width), series.dtype) if across > 1 else None
             for segment in range(base + first * across, base + last * across):
                 data = read_at(file, page.dataoffsets[segment], page.databytecounts[segment])
                 try:
                     part, (_, _, y, x, _), _ = decode_segment(
                         data, segment, jpegtables=page.jpegtables
                     )
-                    part = part[layer % tile_depth if tile_depth > 1 else 0, ..., k]
+                    part = part[layer % tile_depth, ..., k]
                 except Exception as error:
                     raise ClearfieldError(
                         f"{Path(series.files[file]).name} is damaged: page {page.index} (counted "
                         f"from 0) cannot be decoded ({type(error).__name__}: {error!s:.150})"
                     ) from error
-                if last - first == across == 1:
-                    return part[: height - top]
+                part = part[: bottom - y, : width - x]
                 if result is None:
-                    result = np.empty((min(last * rows, height) - top, width), part.dtype)
-                place = result[y - top : y - top + part.shape[0], x : x + part.shape[1]]
-                place[:] = part[: place.shape[0], : place.shape[1]]
-            return result
+                    strips.append(part)
+                else:
+                    result[y - top : y - top + part.shape[0], x : x + part.shape[1]] = part
+            return strips if result is None else [result]
 
         return [
             (first * rows, min((first + group) * rows, height),
@@ -359,31 +361,26 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         plane = int(np.ravel_multi_index(index, lengths)) if index else 0
-        parts = [decode() for _, _, decode in bands(plane)]
+        parts = [part for _, _, decode in bands(plane) for part in decode()]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     series.bands, series.read = bands, read
 
 
-def _reader(files: list[str]) -> Callable[[int, int, int], bytes]:
-    """Give ``read(file, offset, count)``; up to 64 files stay open as long as it lives."""
-    descriptors: dict[int, int] = {}
+def _reader(files: list[str]) -> Callable[[int, int, int], memoryview | bytes]:
+    """Give ``read(file, offset, count)``; up to 64 files stay mapped as long as it lives."""
+    maps: dict[int, memoryview] = {}
     lock = threading.Lock()
 
-    def read_at(file: int, offset: int, count: int) -> bytes:
+    def read_at(file: int, offset: int, count: int) -> memoryview | bytes:
         with lock:
-            if file not in descriptors and len(descriptors) < 64:
-                descriptors[file] = os.open(files[file], os.O_RDONLY)
-        if file in descriptors:
-            return os.pread(descriptors[file], count, offset)
+            if file not in maps and len(maps) < 64:
+                with Path(files[file]).open("rb") as stream:
+                    maps[file] = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+        if file in maps:
+            return maps[file][offset : offset + count]
         with Path(files[file]).open("rb", buffering=0) as stream:
             stream.seek(offset)
             return stream.read(count)
 
-    weakref.finalize(read_at, _close, descriptors)
     return read_at
-
-
-def _close(descriptors: dict[int, int]) -> None:
-    for descriptor in descriptors.values():
-        os.close(descriptor)
