@@ -17,6 +17,7 @@ from .errors import ClearfieldError
 from .micrometres import micrometres
 from .series import Series
 from .thirdparty import explained, import_reader
+from .zarr_places import find_places
 
 _KIND = "an OME-Zarr image"
 _MOST_SLAB_BYTES = 1 << 27  # two are kept: threads do not cross from one to the next at once
@@ -205,7 +206,10 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
         with explained(path, _KIND):
             return reader.read(index)
 
-    return Series(name="", axes=axes, shape=tuple(array.shape), dtype=array.dtype, read=read)
+    series = Series("", axes, tuple(array.shape), array.dtype, read)
+    if places := find_places(path, array, reader.index):
+        series.files, series.offsets = places
+    return series
 
 
 def _check_pixels(path: str | PathLike, array) -> None:
@@ -225,12 +229,12 @@ class _Slabs:
         self._array, self._lock, self._slabs = array, threading.Lock(), {}
         plane = Series("", axes, tuple(array.shape), array.dtype, None).plane_axes
         self._plane = [axes.index(axis) for axis in plane]
-        self._index = [number for number in range(array.ndim) if number not in self._plane]
+        self.index = [number for number in range(array.ndim) if number not in self._plane]
         self._depth = self._depths()
 
     def _depths(self) -> list[int]:
         chunks = self._array.chunks
-        depth = [min(chunks[n], self._array.shape[n]) for n in self._index]
+        depth = [min(chunks[n], self._array.shape[n]) for n in self.index]
         plane_bytes = prod(self._array.shape[n] for n in self._plane) * self._array.dtype.itemsize
         while depth and max(depth) > 1 and prod(depth) * plane_bytes > _MOST_SLAB_BYTES:
             largest = depth.index(max(depth))
@@ -254,7 +258,7 @@ class _Slabs:
 
     def _load(self, start: tuple[int, ...]) -> np.ndarray:
         selection = [slice(None)] * self._array.ndim
-        for axis, first, depth in zip(self._index, start, self._depth, strict=True):
+        for axis, first, depth in zip(self.index, start, self._depth, strict=True):
             selection[axis] = slice(first, first + depth)
         slab = np.asarray(self._array[tuple(selection)])
-        return slab.transpose(*self._index, *self._plane)
+        return slab.transpose(*self.index, *self._plane)

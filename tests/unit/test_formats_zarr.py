@@ -198,6 +198,45 @@ def test_threads_read_at_once(tmp_path):
     np.testing.assert_array_equal(planes, pixels)
 
 
+@both_versions
+@pytest.mark.parametrize("chunks", [(1, 1, 8, 6), (2, 2, 8, 6), (1, 3, 8, 6)])
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "f4"])
+def test_uncompressed_planes_are_used_in_place(tmp_path, version, chunks, dtype):
+    pixels = counting(2, 3, 8, 6).astype(dtype)
+    group = store(tmp_path / "a.zarr", version)
+    write_image(group, version, "czyx", pixels, chunks=chunks, compressors=None)
+    (series,) = open_series(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    if version == 3 and dtype == ">u2" and series.offsets is None:
+        return  # its byte order is the codec's matter there
+    planes = [
+        np.fromfile(series.files[file], series.dtype, 48, offset=offset)
+        for file, offset in series.offsets
+    ]
+    np.testing.assert_array_equal(np.reshape(planes, pixels.shape), pixels)
+
+
+@pytest.mark.parametrize("chunks", [(1, 1, 4, 6), (1, 1, 8, 5)])
+def test_chunks_that_cut_a_plane_are_not_used_in_place(tmp_path, chunks):
+    pixels = counting(2, 3, 8, 6)
+    write_image(store(tmp_path / "a.zarr", 3), 3, "czyx", pixels, chunks=chunks, compressors=None)
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.offsets is None
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+def test_an_uncompressed_array_with_a_missing_chunk_is_not_used_in_place(tmp_path, version):
+    pixels = counting(3, 8, 6)
+    group = store(tmp_path / "a.zarr", version)
+    write_image(group, version, "zyx", pixels, chunks=(1, 8, 6), compressors=None)
+    name = "0/1.0.0" if version == 2 else "0/c/1/0/0"
+    (tmp_path / "a.zarr" / name).unlink()
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.offsets is None
+    assert [series.read((z,)).max() for z in range(3)] == [48, 0, 144]
+
+
 def test_shards(tmp_path):
     pixels = counting(8, 8, 6)
     group = store(tmp_path / "a.zarr", 3)
