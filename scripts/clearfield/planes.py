@@ -1,6 +1,7 @@
 """A stack kept as one TIFF file for each plane, with the axes in the names of the files."""
 
 import glob
+import json
 import re
 from collections import defaultdict
 from math import prod
@@ -11,6 +12,7 @@ import numpy as np
 
 from . import tiff
 from .errors import ClearfieldError
+from .micrometres import micrometres
 from .series import Series
 
 _SUFFIXES = (".tif", ".tiff")
@@ -198,14 +200,15 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         # Opened for each plane: a folder may hold more files than can be open at once.
         return _open_plane(file, first).read(tuple(index[len(shape) :]))
 
+    size, names = _read_micromanager(Path(ordered[0]).parent)
     result = Series(
         name=position,
         axes=axes + first.axes,
         shape=shape + first.shape,
         dtype=first.dtype,
         read=read,
-        pixel_size_um=first.pixel_size_um,
-        channel_names=_channel_names(axes, values, first),
+        pixel_size_um=first.pixel_size_um | ({"z": size} if size else {}),
+        channel_names=_channel_names(axes, values, first, names),
         saturation_level=first.saturation_level,
     )
     _set_in_place(result, ordered, first)
@@ -292,7 +295,23 @@ def _set_in_place(series: Series, files: list[str], first: Series) -> None:
         series.files, series.offsets = files, np.array(offsets, np.int64).reshape(-1, 2)
 
 
-def _channel_names(axes: str, values: list[list], first: Series) -> list[str]:
-    if "C" in axes and isinstance(values[axes.index("C")][0], str):
-        return list(values[axes.index("C")])
-    return first.channel_names if "C" in first.axes else []
+def _channel_names(axes: str, values: list[list], first: Series, listed: list[str]) -> list[str]:
+    """Name channels as the names of the files do, or the program, or each file itself."""
+    if "C" not in axes:
+        return first.channel_names
+    found = values[axes.index("C")]
+    if isinstance(found[0], str):
+        return list(found)
+    return [listed[n] for n in found] if found[-1] < len(listed) else []
+
+
+def _read_micromanager(folder: Path) -> tuple[float | None, list[str]]:
+    """Read the step in Z (µm) and the channels' names that Micro-Manager writes beside planes."""
+    try:
+        summary = json.loads((folder / "metadata.txt").read_text("utf-8"))["Summary"]
+        names = summary.get("ChNames") or []
+        # Version 1 writes the list as text.
+        names = json.loads(names) if isinstance(names, str) else names
+        return micrometres(summary.get("z-step_um"), "µm"), [str(name) for name in names]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None, []

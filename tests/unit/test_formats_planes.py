@@ -1,5 +1,6 @@
 """One TIFF file for each plane: names of many programs, gaps, mismatches."""
 
+import json
 import os
 from pathlib import Path
 
@@ -128,6 +129,24 @@ def test_channels_by_name(tmp_path):
     (series,) = open_series(tmp_path)
     assert (series.axes, series.channel_names) == ("TCZYX", ["DAPI", "GFP"])
     np.testing.assert_array_equal(planes_of(series)[0], pixels)
+
+
+@pytest.mark.parametrize("names", [["DAPI", "GFP"], '["DAPI","GFP"]'])
+def test_metadata_of_micromanager(tmp_path, names):
+    pixels = counting(2, 3, 5, 6)
+    write_planes(tmp_path, "img_channel{:03d}_position000_time000000000_z{:03d}.tif", pixels)
+    summary = {"ChNames": names, "z-step_um": -0.5, "Slices": 3}
+    (tmp_path / "metadata.txt").write_text(json.dumps({"Summary": summary}))
+    (series,) = open_series(tmp_path)
+    assert (series.pixel_size_um["z"], series.channel_names) == (0.5, ["DAPI", "GFP"])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"Summary": {"z-step_um": "?"}}'])
+def test_other_files_beside_planes_do_no_harm(tmp_path, text):
+    write_planes(tmp_path, "c{}_z{}.tif", counting(2, 3, 5, 6))
+    (tmp_path / "metadata.txt").write_text(text)
+    (series,) = open_series(tmp_path)
+    assert (series.pixel_size_um["z"], series.channel_names) == (None, [])
 
 
 def test_a_stack_for_each_time_point(tmp_path):
