@@ -15,6 +15,7 @@ import numpy as np
 
 from .disk import Window
 from .parallel import run_tasks
+from .plane import forget_rows
 
 # None of these changes a result. Measured: a tile's three buffers should stay in the last-level
 # cache, and the smaller a tile, the more of it is margin that its neighbours compute again.
@@ -113,6 +114,7 @@ def filtered_bands(
         done = stop
         run_tasks(filter_second, _tiles(top, bottom, width, second.window, dtype, threads), threads)
         yield top, bottom
+        forget_rows(image, top, bottom)
 
 
 def band_rows(height: int, width: int, dtype: np.dtype, window: Window) -> int:

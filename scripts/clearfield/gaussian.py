@@ -15,7 +15,7 @@ import numpy as np
 from .blur import blur_rows, gaussian_kernel
 from .errors import ClearfieldError
 from .parallel import run_tasks, thread_count
-from .plane import check_plane
+from .plane import check_plane, forget_rows
 
 # The layout of the blocks follows from the image's shape and sigma alone, never from the number
 # of threads, so that rounding is the same everywhere.
@@ -187,6 +187,7 @@ def _blurred_bands(
             for result in results:
                 result[: bottom - top][gone] = np.nan
         yield top, bottom, [result[: bottom - top] for result in results]
+        forget_rows(image, top, bottom)
 
 
 def _as_planes(rows: np.ndarray, missing: bool, count: int) -> list[np.ndarray]:
@@ -202,7 +203,12 @@ def _has_missing(image: np.ndarray) -> bool:
     if image.dtype.kind != "f":
         return False
     height, width = image.shape
-    return not all(np.isfinite(image[a:b]).all() for a, b in _slices(0, height, width))
+    for first, last in _slices(0, height, width):
+        finite = np.isfinite(image[first:last]).all()
+        forget_rows(image, first, last)
+        if not finite:
+            return True
+    return False
 
 
 def _slices(first: int, last: int, length: int) -> list[tuple[int, int]]:

@@ -1,4 +1,6 @@
-"""What the filters ask of an image: one plane of numbers."""
+"""What the filters ask of an image: one plane of numbers, not all of it in memory."""
+
+import mmap
 
 import numpy as np
 
@@ -33,3 +35,33 @@ def check_plane(image: np.ndarray) -> np.dtype:
             "convert it to an integer or float dtype"
         )
     return image.dtype.newbyteorder("=")
+
+
+def forget_rows(image: np.ndarray, first: int, last: int) -> None:
+    """Give the memory of rows of a read-only `numpy.memmap` back to the system.
+
+    Their pages stay in the system's file cache and come back when they are read again, but no
+    longer count as this process's own, which on a cluster is killed for them. Anything else than
+    such a map is left alone.
+
+    Examples
+    --------
+    >>> forget_rows(np.zeros((4, 4)), 0, 2)
+    """
+    mapping = getattr(image, "_mmap", None)
+    if (
+        mapping is None
+        or getattr(image, "mode", None) != "r"  # a changed page of a private map would be lost
+        or not hasattr(mmap, "MADV_DONTNEED")
+        or not image.flags.c_contiguous
+    ):
+        return
+    start = _address(image[first:]) - _address(np.frombuffer(mapping, np.uint8))
+    aligned = start - start % mmap.PAGESIZE
+    length = min(start + (last - first) * image.strides[0], len(mapping)) - aligned
+    if length > 0:
+        mapping.madvise(mmap.MADV_DONTNEED, aligned, length)
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
