@@ -1,4 +1,4 @@
-# ruff: noqa: PTH (it starts with every python)
+# ruff: noqa: PTH110, PTH118, PTH119, PTH123
 """Faults at a chosen moment of a real job, and haste; python imports this file when it starts.
 
 A job on a cluster inherits PYTHONPATH and CLEARFIELD_FAULTS from the test. Files in that folder

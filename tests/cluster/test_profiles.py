@@ -1,0 +1,145 @@
+"""What can be said of the profiles with no scheduler: dry runs, and a stand-in for PBS."""
+
+import importlib.util
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROFILES, ClusterRun
+
+CLUSTERS = ("slurm", "sge", "generic")
+STEPS = {
+    "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
+    "plot_qc",
+}  # fmt: skip
+
+
+def needs(plugin: str) -> None:
+    if importlib.util.find_spec(f"snakemake_executor_plugin_{plugin}") is None:
+        pytest.skip(f"needs the package snakemake-executor-plugin-{plugin.replace('_', '-')}")
+
+
+def read(profile: str) -> dict:
+    return yaml.safe_load((PROFILES / profile / "config.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("profile", CLUSTERS)
+def test_all_steps_of_a_sample_are_one_submission(profile):
+    found = read(profile)
+    assert found["groups"] == dict.fromkeys(STEPS, "sample")
+    assert found["group-components"] == {"sample": 1}
+    assert found["retries"] >= 1 and found["keep-going"] and found["rerun-incomplete"]
+
+
+@pytest.mark.parametrize("profile", ["workstation", *CLUSTERS])
+def test_each_entry_says_why(profile):
+    lines = (PROFILES / profile / "config.yaml").read_text(encoding="utf-8").splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        if re.match(r"[a-z-]+:", line) and not line.startswith(
+            ("resources:", "default-resources:")
+        ):
+            explained = "#" in line or "#" in before or line.startswith(("executor", "printshell"))
+            assert explained or before.startswith("# "), line
+
+
+def test_settings_that_clusters_share_are_the_same():
+    settings = [read(profile) for profile in CLUSTERS]
+    shared = {"groups", "retries", "latency-wait", "keep-going", "rerun-incomplete", "scheduler"}
+    assert all({k: s[k] for k in shared} == {k: settings[0][k] for k in shared} for s in settings)
+
+
+@pytest.mark.parametrize("profile", CLUSTERS)
+def test_a_dry_run_goes_through(profile, tmp_path):
+    needs("slurm" if profile == "slurm" else "cluster_generic")
+    run = ClusterRun(tmp_path / "run")
+    text = run.run("-n", profile=profile)
+    assert "plot_qc" in text
+
+
+# Answers as PBS Pro's commands do, and runs the job at once.
+QSUB = """\
+#!/bin/sh
+for script; do :; done
+number=$(($(cat "$PBS_STAND_IN/last" 2>/dev/null || echo 0) + 1))
+echo $number > "$PBS_STAND_IN/last"
+echo "$@" >> "$PBS_STAND_IN/calls"
+(sh "$script" > "$PBS_STAND_IN/$number.log" 2>&1; echo $? > "$PBS_STAND_IN/$number") &
+echo $number.server
+"""
+QSTAT = """\
+#!/bin/sh
+for job; do :; done
+[ -e "$PBS_STAND_IN/${job%.server}" ] || { echo "    job_state = R"; exit; }
+echo "    job_state = F"
+echo "    Exit_status = $(cat "$PBS_STAND_IN/${job%.server}")"
+"""
+
+
+@pytest.mark.second_tier
+def test_the_template_submits_and_asks(tmp_path, reference):
+    needs("cluster_generic")
+    stand_in = tmp_path / "bin"
+    stand_in.mkdir()
+    for name, text in (("qsub", QSUB), ("qstat", QSTAT)):
+        (stand_in / name).write_text(text)
+        (stand_in / name).chmod(0o755)
+    run = ClusterRun(tmp_path / "run")
+    run.environment |= {"PBS_STAND_IN": str(stand_in)}
+    run.environment["PATH"] = f"{stand_in}:{run.environment['PATH']}"
+    run.run("--seconds-between-status-checks", "1", profile="generic")
+    assert run.outputs() == reference
+    calls = (stand_in / "calls").read_text().splitlines()
+    assert len(calls) == 3
+    assert all(re.search(r"select=1:ncpus=\d+:mem=\d+mb -l walltime=\d+ ", call) for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ("    job_state = Q", "running"),
+        ("    job_state = F\n    Exit_status = 0", "success"),
+        ("    job_state = F\n    Exit_status = 271", "failed"),
+        ("qstat: Unknown Job Id 7.server", "failed"),
+        ("qstat: cannot connect to server", "running"),
+    ],
+)
+def test_the_template_reads_pbs(answer, state, tmp_path):
+    (tmp_path / "qstat").write_text(f"#!/bin/sh\necho {json.dumps(answer)}\n".replace("\\n", "\n"))
+    (tmp_path / "qstat").chmod(0o755)
+    done = subprocess.run(
+        [PROFILES / "generic/status.sh", "7.server"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == state
+
+
+@pytest.mark.parametrize(
+    ("states", "record", "state"),
+    [
+        ("7 0.5 name me r", "", "running"),
+        ("7 0.5 name me qw", "", "running"),
+        ("7 0.5 name me Eqw", "", "failed"),
+        ("17 0.5 name me r", "failed 0\nexit_status 0", "success"),
+        ("", "failed 0\nexit_status 1", "failed"),
+        ("", "failed 100 : assumedly after job\nexit_status 137", "failed"),
+        ("", "failed 37\nexit_status 1\nfailed 0\nexit_status 0", "success"),
+        ("", "", "running"),
+    ],
+)
+def test_the_status_of_a_grid_engine_job(states, record, state, tmp_path):
+    (tmp_path / ".snakemake/sge_logs").mkdir(parents=True)
+    for name, text in (("qstat", states), ("qacct", record), ("qdel", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'E'\n{text}\nE\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [PROFILES / "sge/status.sh", "7"], cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [state]
+
+
+def test_scripts_of_profiles_may_be_run():
+    assert all(file.stat().st_mode & 0o111 for file in Path(PROFILES).glob("*/*.sh"))
