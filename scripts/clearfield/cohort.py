@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import BLUE, GREY, VERMILLION, add_axes, add_text, new_figure, shorten, ticks
+from .canvas import BLUE, DPI, GREY, VERMILLION, add_axes, add_text, new_figure, shorten, ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -131,6 +131,7 @@ def draw_cohort(rows: list[dict], outliers: list[dict]) -> Figure | None:
         add_text(figure, x, y - 20, title, fontsize=10, fontweight="bold")
         axes = add_axes(figure, x, y, wide, tall)
         named = [o for o in outliers if o["column"] == column][:3]
+        points = {}
         for place, (name, values, members) in enumerate(groups):
             # A low-discrepancy sequence spreads the points evenly, the same in every run.
             offsets = (np.arange(len(values)) * 0.6180339887) % 1 - 0.5
@@ -142,27 +143,30 @@ def draw_cohort(rows: list[dict], outliers: list[dict]) -> Figure | None:
                     alpha=0.55 if colour == BLUE else 1.0, markeredgewidth=0,
                 )  # fmt: skip
             axes.plot([place - 0.38, place + 0.38], [np.median(values)] * 2, color="black")
-            for one in named:
-                at = [
-                    k for k, m in enumerate(members)
-                    if one["channel_name"] == name and one["time"] == m["time"]
-                    and one["sample"] == m["sample"]
-                ]  # fmt: skip
-                for k in at[:1]:
-                    on_left = columns[k] > (len(groups) - 1) / 2
-                    axes.annotate(
-                        shorten(one["sample"], 28), (columns[k], values[k]),
-                        xytext=(-5 if on_left else 5, 0), textcoords="offset points",
-                        ha="right" if on_left else "left", va="center", fontsize=7.5,
-                        color=VERMILLION, annotation_clip=False,
-                    )  # fmt: skip
+            for k, member in enumerate(members):
+                points[member["sample"], member["time"], name] = columns[k], values[k]
         low, high = axes.get_ylim()
         axes.set_ylim(low, high)
         axes.set_yticks(*ticks(low, high, 4))
         axes.set_xlim(-0.6, len(groups) - 0.4)
-        each = max(4, 44 // len(groups))
-        axes.set_xticks(range(len(groups)), [shorten(name, each) for name, *_ in groups])
+        names = [shorten(name, max(4, 44 // len(groups))) for name, *_ in groups]
+        axes.set_xticks(range(len(groups)), names, fontsize=9 if len(groups) < 6 else 7)
         axes.spines[["top", "right"]].set_visible(False)
+        written = []  # heights of the names so far, px: names that would overlap move down
+        for one in named:
+            at = points[one["sample"], one["time"], one["channel_name"]]
+            height = (at[1] - low) / (high - low) * tall
+            place = height
+            while any(abs(place - other) < 12 for other in written):
+                place -= 12
+            written.append(place)
+            left = at[0] > (len(groups) - 1) / 2
+            axes.annotate(
+                shorten(one["sample"], 30), at, va="center", fontsize=7.5, color=VERMILLION,
+                xytext=(-6 if left else 6, (place - height) * 72 / DPI),
+                textcoords="offset points", ha="right" if left else "left",
+                annotation_clip=False,
+            )  # fmt: skip
     add_text(
         figure, figure.bbox.width - 24, figure.bbox.height - 14, f"black: median; "
         f"orange: modified z-score above {FAR:g}", color=GREY, fontsize=8, ha="right",

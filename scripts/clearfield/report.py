@@ -20,6 +20,7 @@ from .methods_text import write_methods
 
 WORST_FIRST = ("fail", "warn", "ok")
 THUMBNAIL = 360  # px wide
+THUMBNAILS_BYTES = 12_000_000  # all of them together
 FIRST_COLUMNS = ("sample", "time", "channel", "channel_name", "status", "reason")
 OPEN_COLUMNS = (
     *FIRST_COLUMNS, "radius_px", "recommended_radius_px", "saturated_fraction",
@@ -75,7 +76,8 @@ def write_page(
     yield _failures(failures)
     yield '<h2 id="samples">Samples, flagged first</h2>\n<p>A click opens the full figure.</p>\n'
     yield from _gallery(samples, figures, link)
-    yield from _table(rows, columns, descriptions, link)
+    ranked = [row for _, own in samples.values() for row in own]
+    yield from _table(ranked, columns, descriptions, link)
     yield from _distributions(rows)
     yield _ranges(rows)
     yield _settings(rows, config, versions)
@@ -187,6 +189,7 @@ _FAILURE_COLUMNS = ("sample", "rule", "reason", "remedy")
 
 def _gallery(samples: dict, figures: Path, link: str) -> Iterator[str]:
     yield '<div class="gallery">\n'
+    budget = THUMBNAILS_BYTES // max(1, len(samples))
     for name, (status, rows) in samples.items():
         reasons = list(dict.fromkeys(row["reason"] for row in rows if row["status"] != "ok"))
         shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4] if reason)
@@ -194,15 +197,18 @@ def _gallery(samples: dict, figures: Path, link: str) -> Iterator[str]:
             shown += f"<li>… and {len(reasons) - 4} more</li>"
         yield (
             f'<a class="card {status}" href="{link}/{quote(name)}.png" target="_blank">'
-            f"{_thumbnail(figures / f'{name}.png')}"
+            f"{_thumbnail(figures / f'{name}.png', budget)}"
             f'<span class="badge">{status}</span> <b>{_text(name)}</b>'
             f"<ul>{shown}</ul></a>\n"
         )
     yield "</div>\n"
 
 
-def _thumbnail(path: Path) -> str:
-    """Give a small WebP of a figure as an image element; a figure that is gone gives none."""
+def _thumbnail(path: Path, budget: int) -> str:
+    """Give a small WebP of a figure as an image element, of about `budget` bytes at most.
+
+    A figure that is gone gives none.
+    """
     from PIL import Image
 
     try:
@@ -212,11 +218,15 @@ def _thumbnail(path: Path) -> str:
         return '<span class="missing">no figure</span>'
     # Of a high figure the first rows are enough; the link opens it whole.
     small = small.crop((0, 0, small.width, min(small.height, small.width // 2)))
-    file = io.BytesIO()
-    small.save(file, "WEBP", quality=55, method=2)
+    for shrink, quality in ((1, 55), (1, 25), (2, 45), (4, 45)):
+        file = io.BytesIO()
+        small.reduce(shrink).save(file, "WEBP", quality=quality, method=2)
+        data = _encode(file.getvalue())
+        if len(data) <= budget:
+            break
     return (
         f'<img alt="" loading="lazy" decoding="async" width="{small.width}" '
-        f'height="{small.height}" src="data:image/webp;base64,{_encode(file.getvalue())}">'
+        f'height="{small.height}" src="data:image/webp;base64,{data}">'
     )
 
 
@@ -335,7 +345,7 @@ _HEAD = """<!DOCTYPE html>
 <style>{style}</style>
 </head>
 <body>
-<nav><b>clearfield</b> <a href="#samples">Samples</a> <a href="#metrics">Metrics</a>
+<nav class="top"><b>clearfield</b> <a href="#samples">Samples</a> <a href="#metrics">Metrics</a>
 <a href="#distributions">Cohort</a> <a href="#range">Grey range</a> <a href="#methods">Methods</a>
 <a href="#settings">Settings</a> <a href="#versions">Software</a></nav>
 <main>
@@ -344,8 +354,9 @@ _HEAD = """<!DOCTYPE html>
 _STYLE = """
 body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
 main { max-width: 1500px; margin: 0 auto; padding: 0 24px 60px; }
-nav { position: sticky; top: 0; z-index: 10; background: #22313f; color: #fff; padding: 8px 24px; }
-nav a { color: #cfe3f5; margin-left: 18px; text-decoration: none; }
+nav.top { position: sticky; top: 0; z-index: 10; background: #22313f; color: #fff;
+  padding: 8px 24px; }
+nav.top a { color: #cfe3f5; margin-left: 18px; text-decoration: none; }
 h1 { font-size: 26px; } h2 { font-size: 20px; margin-top: 44px; scroll-margin-top: 48px; }
 pre, blockquote { background: #f4f5f6; padding: 12px 16px; margin: 8px 0; overflow-x: auto; }
 blockquote { border-left: 4px solid #0072b2; max-width: 90ch; }
