@@ -23,7 +23,7 @@ import numpy as np
 from .czi_codecs import DECODED, tile_decoder
 from .errors import ClearfieldError
 from .series import Series
-from .thirdparty import check_size, explained, import_reader
+from .thirdparty import check_claim, check_size, explained, import_reader
 
 _KIND = "a CZI file"
 _SEGMENT_BYTES = 32  # of the header of each segment: an id, two lengths
@@ -173,6 +173,7 @@ def _describe(
     axes = "".join(a for a in _AXES if len(values[a]) > 1 or (a in "TCZ" and a in present))
     left, top, width, height = _bounds(tiles)
     shape = (*(len(values[axis]) for axis in axes), height, width)
+    check_claim(path, size, shape, dtype.itemsize)
     places = {axis: {value: n for n, value in enumerate(values[axis])} for axis in axes}
     planes: dict[tuple[int, ...], list[_Tile]] = defaultdict(list)
     for tile in tiles:

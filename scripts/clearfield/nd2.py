@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import ClearfieldError
 from .series import Series
-from .thirdparty import check_size, explained, import_reader
+from .thirdparty import check_claim, check_size, explained, import_reader
 
 _KIND = "an ND2 file"
 _MAP_SIGNATURE = b"ND2 CHUNK MAP SIGNATURE 0000001!"
@@ -59,6 +59,7 @@ def open_series(path: str | PathLike) -> list[Series]:
             for number, place in enumerate(file.loop_indices or ({},))
         }
         places = None if file.is_legacy else _find_frames(path, size)
+        _check_frames(path, size, file, places)
         return [
             _describe(path, opened, sizes, loops, frames, places, position)
             for position in range(positions)
@@ -123,6 +124,24 @@ def _find_frames(path: str | PathLike, size: int) -> dict[int, tuple[int, int]]:
                     )
                 frames[int(name[13:-1])] = begin + _TIME_STAMP_BYTES, length - _TIME_STAMP_BYTES
     return frames
+
+
+def _check_frames(path: str | PathLike, size: int, file, places: dict | None) -> None:
+    """Raise where frames are larger than what the file holds of them; the package gives zeros."""
+    attributes = file.attributes
+    frames = max(len(file.loop_indices), 1)
+    shape = (frames, attributes.heightPx, attributes.widthPx, attributes.componentCount)
+    check_claim(path, size, shape, file.dtype.itemsize)
+    if places and attributes.compressionType is None:
+        rows = attributes.heightPx
+        row_bytes = attributes.widthPx * attributes.componentCount * file.dtype.itemsize
+        frame_bytes = (rows - 1) * max(attributes.widthBytes or 0, row_bytes) + row_bytes
+        short = sum(length < frame_bytes for _, length in places.values())
+        if short:
+            raise ClearfieldError(
+                f"{path} is damaged: {short} of its {len(places)} frames hold fewer bytes than "
+                f"the {frame_bytes} of an image; copy it again from its source"
+            )
 
 
 def _chunk(data: bytes) -> bytes:

@@ -5,7 +5,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from math import prod
 from os import PathLike
+from pathlib import Path
 from types import ModuleType
 
 from .errors import ClearfieldError
@@ -70,10 +72,31 @@ def explained(path: str | PathLike, kind: str) -> Iterator[None]:
 
 def check_size(path: str | PathLike, kind: str) -> int:
     """Give a file's size in bytes; an empty file is an error of its own."""
-    from pathlib import Path
-
     with explained(path, kind):
         size = Path(path).stat().st_size
     if not size:
         raise ClearfieldError(f"{path} is empty (0 bytes); copy it again from its source")
     return size
+
+
+def check_claim(path: str | PathLike, stored: int, shape: tuple[int, ...], itemsize: int) -> None:
+    """Raise where a file claims more pixels than its bytes can stand for, before any are read.
+
+    Parameters
+    ----------
+    path : path
+    stored : int
+        Bytes that there are.
+    shape : tuple of int
+        The pixels that the file claims to have.
+    itemsize : int
+        Bytes of one of them.
+    """
+    claimed = prod(shape) * itemsize
+    # More than any codec here gains on an empty image.
+    if claimed > stored * 50_000 or min(shape) < 1:
+        raise ClearfieldError(
+            f"{path} is cut short or damaged: it claims {' x '.join(map(str, shape))} pixels "
+            f"({claimed} bytes), more than its {stored} bytes can hold; "
+            "copy it again from its source"
+        )

@@ -16,11 +16,12 @@ import numpy as np
 from .errors import ClearfieldError
 from .micrometres import micrometres
 from .series import Series
-from .thirdparty import explained, import_reader
+from .thirdparty import check_claim, explained, import_reader
 from .zarr_places import find_places
 
 _KIND = "an OME-Zarr image"
 _MOST_SLAB_BYTES = 1 << 27  # two are kept: threads do not cross from one to the next at once
+_MOST_UNCHECKED_BYTES = 1 << 36
 _TYPES = {"time": "T", "channel": "C"}
 _LETTERS = {"lambda": "E", "wavelength": "E", "phase": "H", "angle": "A", "view": "V", "tile": "M"}
 _METADATA = {".zarray", ".zattrs", ".zgroup", "zarr.json"}
@@ -213,13 +214,16 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
 
 
 def _check_pixels(path: str | PathLike, array) -> None:
-    """Raise where an array in a folder has not one chunk: its copy left the pixels behind."""
+    """Raise where an array has not one chunk (a copy left them behind), or far too few."""
     folder = Path(path) / array.path
     if folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _METADATA:
         raise ClearfieldError(
             f"{path} has no pixels: the folder {array.path or '.'} holds metadata alone; "
             "copy it again from its source"
         )
+    if array.nbytes > _MOST_UNCHECKED_BYTES:  # to count the chunks of a large one takes a while
+        stored = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        check_claim(path, stored, array.shape, array.dtype.itemsize)
 
 
 class _Slabs:

@@ -45,7 +45,7 @@ def loop_of(axis, count, inner):
 
 
 def write_nd2(path, frames, loops=(), *, names=("DAPI",), calibration=0.25, bits=12, padding=0,
-              compressed=False, leave_out=(), probe=True):  # fmt: skip
+              compressed=False, leave_out=(), probe=True, claimed_rows=None):  # fmt: skip
     """Write frames, each (Y, X) or (Y, X, components), of loops (axis, count), slowest first."""
     height, width, components = *frames[0].shape[:2], frames[0][0, 0].size
     itemsize = frames[0].itemsize
@@ -54,7 +54,7 @@ def write_nd2(path, frames, loops=(), *, names=("DAPI",), calibration=0.25, bits
         experiment = loop_of(axis, count, experiment)
     attributes = {
         "uiWidth": width, "uiWidthBytes": width * components * itemsize + padding,
-        "uiHeight": height, "uiComp": components, "uiBpcInMemory": 8 * itemsize,
+        "uiHeight": claimed_rows or height, "uiComp": components, "uiBpcInMemory": 8 * itemsize,
         "uiBpcSignificant": bits, "uiSequenceCount": len(frames),
         "eCompression": 0 if compressed else 2,
     }  # fmt: skip
@@ -241,6 +241,13 @@ def test_a_hole_in_the_middle(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:20000] + content[21000:])
     with pytest.raises(ClearfieldError, match=r"a\.nd2 .*(damaged|cannot be read)"):
+        open_series(path)
+
+
+@pytest.mark.parametrize(("rows", "reason"), [(51, "is damaged: 4"), (10**9, "claims 4 x 1000")])
+def test_frames_larger_than_their_bytes_are_not_zeros(tmp_path, rows, reason):
+    path = write_nd2(tmp_path / "a.nd2", counting(4, 50, 60), [("Z", 4)], claimed_rows=rows)
+    with pytest.raises(ClearfieldError, match=rf"a\.nd2 .*{reason}"):
         open_series(path)
 
 

@@ -264,6 +264,15 @@ def test_an_array_without_any_chunk(tmp_path, version):
         open_series(tmp_path / "a.zarr")
 
 
+def test_an_array_that_claims_what_no_disk_holds(tmp_path):
+    group = store(tmp_path / "a.zarr", 2)
+    write_image(group, 2, "zyx", counting(2, 5, 6), chunks=(1, 5, 6))
+    metadata = tmp_path / "a.zarr/0/.zarray"
+    metadata.write_text(metadata.read_text().replace("2,\n    5,", "900000000,\n    5000,"))
+    with pytest.raises(ClearfieldError, match=r"claims 900000000 x 5000 x 6 pixels"):
+        open_series(tmp_path / "a.zarr")
+
+
 @both_versions
 @pytest.mark.parametrize("listed", [True, False])
 def test_images_of_bioformats2raw(tmp_path, version, listed):
