@@ -4,7 +4,9 @@ This is the side of the workflow that runs in Snakemake's own process: no numpy 
 """
 
 import csv
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -26,6 +28,8 @@ FAILURES = RESULTS / "qc/failures.tsv"
 PARTIAL = RESULTS / "qc/metrics_partial.tsv"
 METRICS = RESULTS / "qc/metrics.tsv"
 PAGE = RESULTS / "report/index.html"
+_LOCK = Path(".snakemake/clearfield.lock")
+_REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
 
 
@@ -35,8 +39,9 @@ def start_run(resolved_config: str) -> None:
     Raises
     ------
     ClearfieldError
-        Where results/ cannot be written.
+        Where results/ cannot be written, or another run is at work in this folder.
     """
+    _claim_folder()
     try:
         with replacing(CONFIG) as temporary:
             temporary.write_text(resolved_config, encoding="utf-8")
@@ -47,6 +52,24 @@ def start_run(resolved_config: str) -> None:
             stale.unlink(missing_ok=True)
     except OSError as error:
         raise ClearfieldError(_cannot_write(error)) from None
+
+
+def _claim_folder() -> None:
+    """Lock the folder until this process ends, however it ends.
+
+    Snakemake's own lock is looked for and then written: two runs that start at the same moment
+    may both pass it.
+    """
+    with suppress(OSError):
+        _LOCK.parent.mkdir(exist_ok=True)
+        descriptor = os.open(_LOCK, os.O_CREAT | os.O_RDWR, 0o666)  # left open on purpose
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ClearfieldError(
+                f"another run is at work in {Path.cwd()}; wait until it has ended, then run the "
+                "same command again"
+            ) from None
 
 
 def end_run() -> None:
@@ -102,7 +125,7 @@ def _read_failure(log: Path, begin: int) -> dict[str, str] | None:
         sentence = " ".join(lines[errors[-1] :]).removeprefix("error: ")
         reason, _, remedy = sentence.rpartition("; ")
         if not reason:
-            reason, remedy = remedy, "mend the file or its settings"
+            reason, remedy = remedy, _REMEDY
         return {"reason": reason, "remedy": remedy}
     if any(line.startswith("Traceback") for line in lines):
         return {"reason": lines[-1], "remedy": f"a bug of clearfield: please report {log}"}

@@ -1,5 +1,6 @@
 """From a file of any known format to a stack: pick the series, order its axes, write it down."""
 
+import glob
 import importlib
 import math
 import os
@@ -13,7 +14,7 @@ from .errors import ClearfieldError
 from .files import replacing
 from .parallel import run_tasks
 from .series import Series
-from .stack import Stack, fingerprint
+from .stack import Stack, check_raw, fingerprint
 
 FORMATS = {
     ".tif": "tiff",
@@ -99,6 +100,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         One sentence that names the file and what is wrong with it.
     """
     name = Path(path).name
+    before = {file: fingerprint(file) for file in raw_files(path)}
     series = _pick(open_series(path), settings.get("series") or 0, name)
     arranged = arrange(series, settings.get("axes"), settings.get("select") or {}, name)
     dtype = stored_dtype(series.dtype, name)
@@ -129,9 +131,25 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         with replacing(stack) as temporary:
             temporary.write_bytes(description.header())
     else:
+        description.watched = before
         with replacing(stack) as temporary:
-            _decode(series, arranged, description, dtype, temporary, threads)
+            try:
+                _decode(series, arranged, description, dtype, temporary, threads)
+            finally:  # the likelier reason for whatever went wrong
+                for file, known in before.items():
+                    check_raw(file, known)
     return description
+
+
+def raw_files(path: str) -> list[str]:
+    """List the files whose change during a run would be seen: not the many parts of a Zarr."""
+    here = Path(path)
+    if here.is_file():
+        return [path]
+    if here.suffix.lower() == ".zarr" or not (here.is_dir() or glob.has_magic(path)):
+        return []
+    found = here.iterdir() if here.is_dir() else map(Path, glob.glob(path))
+    return sorted(str(file) for file in found if file.is_file())
 
 
 def stored_dtype(dtype: np.dtype, name: str) -> np.dtype:

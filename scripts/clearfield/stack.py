@@ -38,6 +38,8 @@ class Stack:
         Those of load_stack, for provenance.
     fingerprints : list of [int, int]
         Size in bytes and modification time in ns of each of `files`; [0, 0] for "".
+    watched : dict of str
+        The same of the raw files of a decoded stack, by path.
     """
 
     shape: tuple[int, int, int, int, int]
@@ -50,6 +52,7 @@ class Stack:
     source: dict
     settings: dict
     fingerprints: list[list[int]] = field(default_factory=list)
+    watched: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def plane_bytes(self) -> int:
@@ -102,24 +105,38 @@ class Planes:
         return pixels.view(np.ndarray).view(stack.dtype).reshape(stack.shape[3:])
 
     def check(self, file: int | None = None) -> None:
-        """Raise where a raw file (default: any that was opened) is not the one that was loaded."""
+        """Raise where a raw file (default: any that was used) is not the one that was loaded.
+
+        What was decoded is whole, but a raw file that is newer than it and older than the results
+        would look as if the results were up to date.
+        """
+        stack = self.stack
         for number in self._opened if file is None else [file]:
             path = self.paths[number]
-            try:
-                status = Path(path).stat()
-            except FileNotFoundError:
-                raise ClearfieldError(
-                    f"{path} is gone since it was loaded; put it back, or run load_stack again"
-                ) from None
-            own = not self.stack.files[number]
-            end = max(at for index, at in self.stack.offsets if index == number) if own else 0
-            if (own and status.st_size != end + self.stack.plane_bytes) or (
-                not own and [status.st_size, status.st_mtime_ns] != self.stack.fingerprints[number]
-            ):
-                raise ClearfieldError(
-                    f"{path} has changed since it was loaded; run load_stack again "
-                    "once nothing writes to it any more"
-                )
+            if stack.files[number]:
+                check_raw(path, stack.fingerprints[number])
+                continue
+            end = max(at for index, at in stack.offsets if index == number) + stack.plane_bytes
+            if Path(path).stat().st_size != end:
+                raise ClearfieldError(f"{path} is not whole; remove it and run again")
+        if file is None:
+            for path, known in stack.watched.items():
+                check_raw(path, known)
+
+
+def check_raw(path: str, known: list[int]) -> None:
+    """Raise where a raw file is gone, or has another fingerprint than it had."""
+    try:
+        now = fingerprint(path)
+    except FileNotFoundError:
+        raise ClearfieldError(
+            f"{path} is gone since it was loaded; put it back, and run the same command again"
+        ) from None
+    if now != known:
+        raise ClearfieldError(
+            f"{path} has changed since it was loaded; run the same command again once nothing "
+            "writes to it any more"
+        )
 
 
 def fingerprint(path: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -194,6 +195,8 @@ def find_background(
         background = np.empty(shape, np.float32)
     else:
         with tempfile.TemporaryFile(dir=folder) as file:  # the mapping outlives the name
+            # A full disk must be an error, not a dead process.
+            os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1] * 4)
             background = np.memmap(file, np.float32, "w+", shape=shape)
     for block in subtract_blocks(projection, channel, dtype=np.dtype("float32"), threads=threads):
         background[block.first : block.last] = block.background

@@ -9,7 +9,7 @@ import tifffile
 from conftest import ROOT, Runner, copy_clone, write_stack
 
 CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
-SUMMARY = {"summarize_qc": [""]}
+SUMMARY = {"summarize_qc": [""], "report_run": [""]}
 BOTH = ["a", "b"]
 
 
@@ -105,7 +105,7 @@ def change_raw(runner):
 def revert(runner):
     """An edit that a dry run sees, and that is gone before the next run."""
     qc_key(runner)
-    assert runner.run("-n").jobs == {"plot_qc": 2, "summarize_qc": 1}
+    assert runner.run("-n").jobs == {"plot_qc": 2, "summarize_qc": 1, "report_run": 1}
     del runner.config["plot_qc"]
 
 
@@ -149,16 +149,15 @@ def test_results_of_a_removed_sample_stay_and_are_named(again):
     again.run()
     after = again.outputs()
     assert before.keys() == after.keys()
-    assert [name for name in before if name != "config.yaml" and before[name] != after[name]] == [
-        "qc/metrics.tsv"
-    ]
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"config.yaml", "qc/metrics.tsv", "report/index.html"} - {
+        name for name in before if before[name] == after[name]
+    }
     log = (again.folder / "results/logs/summarize_qc.log").read_text()
     assert "not in this run (1): b" in log
 
 
-def test_a_touched_raw_file_above_the_checksum_limit_gives_the_same_bytes_again(
-    tmp_path, finished
-):
+def test_a_touched_raw_file_above_the_checksum_limit_gives_the_same_bytes_again(tmp_path, finished):
     runner = Runner(tmp_path / "run")
     shutil.copytree(finished.folder / "raw", runner.folder / "raw")
     shutil.copyfile(finished.folder / "samples.tsv", runner.folder / "samples.tsv")
@@ -171,7 +170,7 @@ def test_a_touched_raw_file_above_the_checksum_limit_gives_the_same_bytes_again(
     assert runner.outputs() == before
     # What one types to avoid it.
     touch_raw(runner)
-    assert runner.run(*limit, "-n").jobs == {rule: 1 for rule in CHAIN} | {"summarize_qc": 1}
+    assert runner.run(*limit, "-n").jobs == dict.fromkeys((*CHAIN, *SUMMARY), 1)
     runner.run(*limit, "--touch")
     assert "Nothing to be done" in runner.run(*limit).text
     assert runner.outputs() == before

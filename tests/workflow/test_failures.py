@@ -1,0 +1,192 @@
+"""One bad file does not stop the night: 20 stacks, of which three are broken."""
+
+import csv
+import html
+import os
+import time
+from pathlib import Path
+
+import pytest
+from clearfield import failures
+from clearfield.joblog import INTERRUPTED, UNFINISHED
+from conftest import Runner, write_stack
+
+CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
+BROKEN = ("s03", "s07", "s11")
+NAMES = [f"s{number:02d}" for number in range(20)]
+
+
+def read_tsv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory) -> tuple[Runner, str]:
+    """A run of 20 stacks, one truncated, one empty, one with axes that its settings contradict."""
+    runner = Runner(tmp_path_factory.mktemp("night") / "run")
+    raw = runner.folder / "raw"
+    for number, name in enumerate(NAMES):
+        write_stack(raw / f"{name}.tif", number, (2, 16, 16))
+    whole = (raw / "s03.tif").read_bytes()
+    (raw / "s03.tif").write_bytes(whole[: len(whole) // 2])
+    (raw / "s07.tif").write_bytes(b"")
+    write_stack(raw / "s11.tif", 11, (16, 16))  # a plane, where ZYX is said to be
+    runner.config = {
+        "samples": "raw/*.tif",
+        "load_stack": {"axes": "ZYX"},
+        "subtract_background": {"tophat": {"radius": 2}},
+    }
+    return runner, runner.run(status=1).text
+
+
+def test_the_other_seventeen_are_finished(night):
+    results = night[0].folder / "results"
+    for name in NAMES:
+        there = [
+            (results / path).exists()
+            for path in (
+                f"projections/{name}.ome.tif", f"projections/{name}.json",
+                f"subtracted/{name}.ome.tif", f"subtracted/{name}.json",
+                f"qc/{name}.png", f"qc/samples/{name}.tsv",
+            )
+        ]  # fmt: skip
+        assert all(there) if name not in BROKEN else not any(there), name
+    assert list(results.glob("stacks/*")) == []
+
+
+def test_the_table_of_failures_names_the_three(night):
+    rows = read_tsv(night[0].folder / "results/qc/failures.tsv")
+    assert [row["sample"] for row in rows] == list(BROKEN)
+    for row in rows:
+        assert row["rule"] == "load_stack"
+        assert f"{row['sample']}.tif" in row["reason"]
+        assert len(row["remedy"]) > 10
+    for row, word in zip(rows, ("cut short", "empty", "axes"), strict=True):
+        assert word in row["reason"]
+
+
+def test_the_last_lines_on_the_terminal_name_the_three(night):
+    runner, text = night
+    last = text.splitlines()[-14:]
+    rows = read_tsv(runner.folder / "results/qc/failures.tsv")
+    assert any("3 of 20 samples failed (also in results/qc/failures.tsv)" in line for line in last)
+    for row in rows:
+        told = f"  {row['sample']}, {row['rule']}: {row['reason']}"
+        assert told in last
+        assert last[last.index(told) + 1] == f"    → {row['remedy']}"
+    assert "Traceback" not in text
+
+
+def test_the_page_and_the_partial_summary_tell_of_both(night):
+    results = night[0].folder / "results"
+    assert not (results / "qc/metrics.tsv").exists()
+    rows = read_tsv(results / "qc/metrics_partial.tsv")
+    assert [row["sample"] for row in rows] == [name for name in NAMES if name not in BROKEN]
+    text = html.unescape((results / "report/index.html").read_text(encoding="utf-8"))
+    for name in NAMES:
+        assert name in text
+    for row in read_tsv(results / "qc/failures.tsv"):
+        for cell in row.values():
+            assert cell in text
+
+
+def test_a_log_is_the_one_sentence(night):
+    for name in BROKEN:
+        log = (night[0].folder / f"results/logs/load_stack/{name}.log").read_text("utf-8")
+        assert log.startswith("error: ")
+        assert log.count("\n") == 1
+
+
+def test_mended_the_same_command_does_only_what_is_missing(night, tmp_path):
+    runner = night[0].copy(tmp_path / "run")
+    results = runner.folder / "results"
+    write_stack(runner.folder / "raw/s03.tif", 3, (2, 16, 16))
+    write_stack(runner.folder / "raw/s07.tif", 7, (2, 16, 16))
+    ran = runner.run(status=1).samples
+    assert ran == {"load_stack": list(BROKEN)} | {rule: ["s03", "s07"] for rule in CHAIN[1:]}
+    assert [row["sample"] for row in read_tsv(results / "qc/failures.tsv")] == ["s11"]
+
+    write_stack(runner.folder / "raw/s11.tif", 11, (2, 16, 16))
+    ran = runner.run().samples
+    assert ran == {rule: ["s11"] for rule in CHAIN} | {"summarize_qc": [""], "report_run": [""]}
+    assert [row["sample"] for row in read_tsv(results / "qc/metrics.tsv")] == NAMES
+    for gone in ("failures.tsv", "metrics_partial.tsv"):
+        assert not (results / "qc" / gone).exists()
+    assert "cut short" not in (results / "report/index.html").read_text(encoding="utf-8")
+    assert "Nothing to be done" in runner.run().text
+
+
+def test_failed_samples_taken_from_the_run_leave_a_complete_summary(night, tmp_path):
+    runner = night[0].copy(tmp_path / "run")
+    for name in BROKEN:
+        (runner.folder / f"raw/{name}.tif").unlink()
+    ran = runner.run().samples
+    assert ran == {"summarize_qc": [""], "report_run": [""]}
+    results = runner.folder / "results"
+    assert not (results / "qc/failures.tsv").exists()
+    assert len(read_tsv(results / "qc/metrics.tsv")) == 17
+    page = (results / "report/index.html").read_text(encoding="utf-8")
+    assert "s03.tif" not in page
+
+
+def test_a_sample_that_fails_later_is_named_as_such(tmp_path):
+    runner = Runner(tmp_path / "run")
+    for number, name in enumerate("ab"):
+        write_stack(runner.folder / f"raw/{name}.tif", number, (2, 16, 16))
+    runner.config = {"samples": "raw/*.tif", "subtract_background": {"tophat": {"radius": 2}}}
+    runner.run()
+    page = runner.folder / "results/report/index.html"
+    before = page.read_bytes()
+    (runner.folder / "raw/a.tif").write_bytes(b"II*\0")
+    runner.run(status=1)
+    (row,) = read_tsv(runner.folder / "results/qc/failures.tsv")
+    assert row["sample"] == "a"
+    assert "earlier run" in row["reason"]
+    assert page.read_bytes() != before
+    (only,) = read_tsv(runner.folder / "results/qc/metrics_partial.tsv")
+    assert only["sample"] == "b"
+
+
+# ---- what a log says ----
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    """A results folder in the working directory, and a function that writes a log in it."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(rule: str, sample: str, text: str, age: float = 0) -> None:
+        path = Path(f"results/logs/{rule}/{sample}.log")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        then = time.time() - age
+        os.utime(path, (then, then))
+
+    return write
+
+
+def test_what_a_log_tells(logs):
+    logs("load_stack", "fine", "fine: TCZYX 1 x 1 x 3 x 32 x 32 of <u2, used in place\n")
+    logs("load_stack", "interrupted", INTERRUPTED)
+    logs("load_stack", "early", "Traceback (most recent call last):\nKeyboardInterrupt\n")
+    logs("load_stack", "bad", "error: bad.tif is empty; mend it\n")
+    logs("load_stack", "killed", UNFINISHED)
+    logs("project_stack", "mute", "")
+    logs("plot_qc", "bug", "Traceback (most recent call last):\nValueError: a\n")
+    names = ["fine", "interrupted", "early", "bad", "killed", "mute", "bug", "never"]
+    found = {row["sample"]: row for row in failures.find_failures(names)}
+    assert list(found) == ["bad", "killed", "mute", "bug"]
+    assert found["bad"]["reason"] == "bad.tif is empty"
+    assert found["bad"]["remedy"] == "mend it"
+    assert "killed" in found["killed"]["reason"]
+    assert found["mute"]["reason"] == found["killed"]["reason"]
+    assert "report" in found["bug"]["remedy"]
+
+
+def test_a_failure_of_an_earlier_run_is_not_one_of_this(logs):
+    logs("load_stack", "old", "error: a; b\n", age=60)
+    failures.start_run("samples: x\n")
+    assert failures.find_failures(["old"]) == []
+    logs("load_stack", "old", "error: a; b\n", age=-1)
+    assert len(failures.find_failures(["old"])) == 1
