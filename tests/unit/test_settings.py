@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from clearfield.errors import ClearfieldError
+from clearfield.qc_table import COLUMNS, KEYS, VERDICT
 from clearfield.settings import (
     allowed_values,
     check_config,
@@ -216,3 +217,8 @@ def test_words_for_lists():
     assert allowed_values({"type": "array", "items": {"type": "number"}}) == (
         "a list, each a number"
     )
+
+
+def test_every_column_of_the_qc_table_stands_in_the_reference():
+    text = (ROOT / "config/README.md").read_text("utf-8").partition("## The QC table")[2]
+    assert [name for name in (*KEYS, *VERDICT, *COLUMNS) if f"`{name}`" not in text] == []
