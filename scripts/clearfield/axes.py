@@ -1,5 +1,6 @@
 """Bring the axes of a series to T, C, Z, Y, X: relabel, select, and never guess."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -63,32 +64,32 @@ def arrange(series: Series, axes: str | None, select: dict[str, int], name: str)
     [1, 4]
     """
     letters = _relabel(series, axes, name)
+    order = series.order
     sizes = dict(zip(letters, series.shape, strict=True))
-    new = dict(zip(series.axes, letters, strict=True)) if axes else {a: a for a in series.axes}
-    plane_axes = "".join(new[axis] for axis in series.plane_axes)
-    index_axes = "".join(new[axis] for axis in series.index_axes)
+    index_axes = "".join(letters[place] for place in order[:-2])
+    plane_axes = "".join(letters[place] for place in order[-2:])
     for axis in select:
         if axis not in sizes or axis in "YX":
             raise ClearfieldError(
                 f"{name}: load_stack.select has {axis}, but the axes to select from are "
                 f"{_list(index_axes, sizes) or 'none'}"
             )
-    numbers = np.arange(int(np.prod([sizes[a] for a in index_axes], dtype=np.int64)))
-    numbers = numbers.reshape([sizes[a] for a in index_axes])
+    numbers = np.arange(math.prod(series.index_shape)).reshape(series.index_shape)
+    remaining = ""
     for axis in index_axes:
+        place = len(remaining)
         if axis in select:
-            index = select[axis]
-            if not 0 <= index < sizes[axis]:
+            if not 0 <= select[axis] < sizes[axis]:
                 raise ClearfieldError(
-                    f"{name}: load_stack.select has {axis}: {index}, but axis {axis} has "
+                    f"{name}: load_stack.select has {axis}: {select[axis]}, but axis {axis} has "
                     f"{sizes[axis]} entries, 0 to {sizes[axis] - 1}"
                 )
-        elif axis in "TCZYX" or sizes[axis] > 1:
-            continue
+            numbers = numbers.take(select[axis], axis=place)
+        elif axis not in "TCZYX" and numbers.shape[place] == 1:
+            numbers = numbers.take(0, axis=place)
         else:
-            index = 0
-        numbers = numbers.take(index, axis=index_axes.index(axis))
-        index_axes = index_axes.replace(axis, "")
+            remaining += axis
+    index_axes = remaining
     _check(letters, index_axes + plane_axes, sizes, series, name)
     lengths = {a: sizes[a] for a in index_axes + plane_axes}
     return Arrangement(tuple(lengths.get(a, 1) for a in "TCZYX"), numbers, index_axes, plane_axes)

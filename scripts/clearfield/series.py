@@ -68,23 +68,40 @@ class Series:
     bands: Callable[[int], list[tuple[int, int, Callable[[], list[np.ndarray]]]]] | None = None
 
     @property
-    def plane_axes(self) -> str:
-        """The last two axes once Y, then X, have moved to the end.
+    def order(self) -> list[int]:
+        """Positions of the axes, those of planes behind those of the index.
+
+        Planes have the last two axes once Y, then X, have moved to the end.
 
         Examples
         --------
-        >>> [Series("", axes, (1,) * len(axes), None, None).plane_axes for axes in ("YXS", "TZX")]
-        ['YX', 'ZX']
+        >>> [Series("", a, (1,) * len(a), None, None).order for a in ("YXS", "TZX", "QQYX")]
+        [[2, 0, 1], [0, 1, 2], [0, 1, 2, 3]]
         """
-        order = [a for a in self.axes if a not in "YX"] + [a for a in "YX" if a in self.axes]
-        return "".join(order[-2:])
+        places = range(len(self.axes))
+        return sorted(places, key=lambda place: "YX".find(self.axes[place]))
+
+    @property
+    def plane_axes(self) -> str:
+        """The axes of a plane, usually "YX"."""
+        return "".join(self.axes[place] for place in self.order[-2:])
 
     @property
     def index_axes(self) -> str:
-        """All axes but `plane_axes`, in the file's order."""
-        return "".join(axis for axis in self.axes if axis not in self.plane_axes)
+        """All other axes, in the file's order."""
+        return "".join(self.axes[place] for place in self.order[:-2])
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """The lengths of `plane_axes`."""
+        return tuple(self.shape[place] for place in self.order[-2:])
+
+    @property
+    def index_shape(self) -> tuple[int, ...]:
+        """The lengths of `index_axes`."""
+        return tuple(self.shape[place] for place in self.order[:-2])
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The length of each axis."""
+        """The length of each axis; of the last one where a letter stands twice."""
         return dict(zip(self.axes, self.shape, strict=True))

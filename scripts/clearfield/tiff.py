@@ -124,10 +124,10 @@ def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
     """Raise where the first page contradicts itself, or ImageJ's planes are not all there."""
     page = tif.pages.first
     bits = page.tags.get(258)
-    if bits is not None and bits.count not in (1, page.samplesperpixel):
+    if bits is not None and bits.count != page.samplesperpixel and not (tif.is_lsm or tif.is_stk):
         raise ClearfieldError(
-            f"{name} is damaged: BitsPerSample has {bits.count} values for "
-            f"{page.samplesperpixel} samples per pixel"
+            f"{name} is damaged: BitsPerSample has {bits.count} value{'s' * (bits.count != 1)} "
+            f"for {page.samplesperpixel} samples per pixel"
         )
     if page.dtype is None:
         raise ClearfieldError(
@@ -186,8 +186,7 @@ def _set_contiguous(series: Series, offset: int, tif: tifffile.TiffFile, path: s
             f"{Path(path).name} is cut short: its {' x '.join(map(str, series.shape))} pixels end "
             f"at byte {end}, and the file has {tif.filehandle.size} bytes"
         )
-    order = [series.axes.index(axis) for axis in series.index_axes + series.plane_axes]
-    shape, dtype = series.shape, series.dtype
+    order, shape, dtype = series.order, series.shape, series.dtype
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         pixels = np.memmap(path, dtype, "r", offset, shape)
@@ -272,8 +271,8 @@ def _is_contiguous(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
 
 def _set_read_in_place(series: Series) -> None:
     files, offsets, dtype = series.files, series.offsets, series.dtype
-    lengths = [series.sizes[axis] for axis in series.index_axes]
-    shape = tuple(series.sizes[axis] for axis in series.plane_axes)
+    lengths = series.index_shape
+    shape = series.plane_shape
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         file, offset = offsets[int(np.ravel_multi_index(index, lengths)) if index else 0]
@@ -357,7 +356,7 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
             for first in range(0, down, group)
         ]  # fmt: skip
 
-    lengths = [series.sizes[axis] for axis in series.index_axes]
+    lengths = series.index_shape
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         plane = int(np.ravel_multi_index(index, lengths)) if index else 0
