@@ -1,4 +1,4 @@
-"""One-dimensional Gaussian blur of the rows of an array, at a cost that does not grow with sigma.
+"""Convolution with a Gaussian: near pixels added up, or rows Fourier transformed at any sigma.
 
 The kernel is SciPy's and scikit-image's: sampled, cut off at four sigma, its sum 1; beyond an
 end of a row the row's last pixel goes on for ever (mode "nearest").
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Measured: up to this reach adding shifted rows is faster than a Fourier transform.
-_DIRECT_REACH = 10
+# Measured: up to this reach adding shifted copies is faster than a Fourier transform.
+NEAR = 10
 _TRUNCATE = 4.0
 
 
@@ -39,8 +39,61 @@ def gaussian_kernel(sigma: float) -> Kernel:
     return Kernel(reach, half / (2 * half.sum() - half[0]))
 
 
+def blur_near(padded: np.ndarray, kernel: Kernel) -> np.ndarray:
+    """Convolve a tile along y and x by adding shifted copies of it.
+
+    Parameters
+    ----------
+    padded : (Y + 2 reach, X + 2 reach) float64 array
+        A tile and the `kernel.reach` pixels around it. It is overwritten.
+    kernel : Kernel
+
+    Returns
+    -------
+    (Y, X) float64 array
+
+    Examples
+    --------
+    >>> peak = np.zeros((5, 5))
+    >>> peak[2, 2] = 16
+    >>> blur_near(peak, Kernel(1, np.array([0.5, 0.25])))
+    array([[1., 2., 1.],
+           [2., 4., 2.],
+           [1., 2., 1.]])
+    """
+    reach = kernel.reach
+    if reach == 0:
+        return padded
+    stride = padded.shape[1]
+    # As one flat line the whole tile shifts at once; what runs over a row's end is cut off.
+    once, pair, line = np.empty(padded.size), np.empty(padded.size), padded.reshape(-1)
+    once = _add_shifted(line, 1, kernel, once, pair)
+    _add_shifted(once, stride, kernel, line, pair)
+    count = (padded.shape[0] - 2 * reach) * stride
+    return line[:count].reshape(-1, stride)[:, : stride - 2 * reach]
+
+
+def _add_shifted(
+    line: np.ndarray, step: int, kernel: Kernel, total: np.ndarray, pair: np.ndarray
+) -> np.ndarray:
+    """Convolve a line with a kernel whose weights stand `step` pixels apart."""
+    reach, half = kernel
+    count = line.size - 2 * reach * step
+    total, pair = total[:count], pair[:count]
+    np.multiply(line[reach * step :][:count], half[0], out=total)
+    for shift in range(1, reach + 1):
+        left, right = (reach - shift) * step, (reach + shift) * step
+        np.add(line[left:][:count], line[right:][:count], out=pair)
+        np.multiply(pair, half[shift], out=pair)
+        np.add(total, pair, out=total)
+    return total
+
+
 def blur_rows(rows: np.ndarray, kernel: Kernel) -> np.ndarray:
-    """Convolve each row with a kernel.
+    """Convolve each row with a kernel, at a cost that does not grow with its reach.
+
+    With zeros beyond its ends a row is transformed; then the weight that falls beyond an end,
+    times the value there, is added.
 
     Parameters
     ----------
@@ -54,38 +107,9 @@ def blur_rows(rows: np.ndarray, kernel: Kernel) -> np.ndarray:
 
     Examples
     --------
-    >>> blur_rows(np.array([[0.0, 0, 4, 0, 0]]), Kernel(1, np.array([0.5, 0.25])))
-    array([[0., 1., 2., 1., 0.]])
-    >>> blur_rows(np.array([[4.0, 0, 0]]), Kernel(1, np.array([0.5, 0.25])))
-    array([[3., 1., 0.]])
+    >>> blur_rows(np.array([[4.0, 0, 0, 0]]), Kernel(1, np.array([0.5, 0.25]))).round(9) + 0.0
+    array([[3., 1., 0., 0.]])
     """
-    if kernel.reach == 0:
-        return rows
-    if kernel.reach <= _DIRECT_REACH:
-        return _add_shifted(rows, kernel)
-    return _transform(rows, kernel)
-
-
-def _add_shifted(rows: np.ndarray, kernel: Kernel) -> np.ndarray:
-    reach, half = kernel
-    padded = np.pad(rows, ((0, 0), (reach, reach)), mode="edge")
-    # As one flat line the whole array shifts at once; what runs over a row's end is cut off.
-    line = padded.ravel()
-    count = line.size - 2 * reach
-    result = np.empty(padded.shape)
-    total = result.ravel()[:count]
-    np.multiply(line[reach : reach + count], half[0], out=total)
-    pair = np.empty(count)
-    for shift in range(1, reach + 1):
-        left, right = reach - shift, reach + shift
-        np.add(line[left : left + count], line[right : right + count], out=pair)
-        np.multiply(pair, half[shift], out=pair)
-        np.add(total, pair, out=total)
-    return result[:, : rows.shape[1]]
-
-
-def _transform(rows: np.ndarray, kernel: Kernel) -> np.ndarray:
-    """Convolve with zeros beyond the ends, then add the end values times the weight there."""
     width = rows.shape[1]
     length, spectrum, beyond = _prepared(kernel.reach, kernel.half.tobytes(), width)
     transformed = np.fft.rfft(rows, length, axis=1)

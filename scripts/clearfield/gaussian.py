@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .blur import blur_rows, gaussian_kernel
+from .blur import NEAR, Kernel, blur_near, blur_rows, gaussian_kernel
 from .errors import ClearfieldError
 from .parallel import run_tasks, thread_count
 from .plane import check_plane, forget_rows
@@ -20,7 +20,8 @@ from .plane import check_plane, forget_rows
 # The layout of the blocks follows from the image's shape and sigma alone, never from the number
 # of threads, so that rounding is the same everywhere.
 _BAND_BYTES = 2**27
-_TASK_PIXELS = 2**17
+_TASK_PIXELS = 2**16
+_TILE_ROWS, _TILE_COLUMNS = 32, 1024
 
 
 def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> np.ndarray:
@@ -140,63 +141,111 @@ def _blurred_bands(
     combine: Callable[..., tuple[np.ndarray, ...]],
     threads: int | None,
 ) -> Iterator[tuple[int, int, list[np.ndarray]]]:
-    """Yield what `combine` makes of the blurs of an image, as many arrays as there are sigmas."""
+    """Yield what `combine` makes of the blurs of an image, as many arrays as there are sigmas.
+
+    A blur of short reach is computed tile by tile from the image. One of long reach goes along x
+    into `between`, whose rows reach beyond the band, and from there along y into `blurred`.
+    """
     threads = thread_count(threads)
     height, width = image.shape
     kernels = [gaussian_kernel(sigma) for sigma in sigmas]
     missing = _has_missing(image)
     if missing:
         kernels += kernels  # the second half blurs a mask of the pixels that are there
-    reach = max(kernel.reach for kernel in kernels)
+    far = [i for i, kernel in enumerate(kernels) if kernel.reach > NEAR]
+    reach = max([kernels[i].reach for i in far], default=0)
+    margin = max(kernel.reach for kernel in kernels)
     band = max(_BAND_BYTES // (8 * max(1, width)), reach, 64)
-    # Rows blurred along x, from row `start` to row `done`, for each kernel.
-    between = [np.empty((min(height, band + 2 * reach), width)) for _ in kernels]
+    held = min(height, band + 2 * reach)
+    # Rows of a length that is a power of two would meet in the same few places of the cache.
+    between = {i: np.empty((held, width + 8))[:, :width] for i in far}
+    blurred = {i: np.empty((min(height, band), width)) for i in far}
     results = [np.empty((min(height, band), width), np.float32) for _ in sigmas]
     start = done = 0
     for top in range(0, height if width else 0, band):
         bottom, keep = min(top + band, height), max(0, top - reach)
-        for array in between:
-            array[: done - keep] = array[keep - start : done - start]
+        for array in between.values():
+            for row in range(done - keep):
+                array[row] = array[row + keep - start]
         start, stop = keep, min(bottom + reach, height)
+        first = max(0, min(top - margin, done if far else top))
+        rows = np.asarray(image[first : min(height, bottom + margin)])
 
-        def along_x(y0: int, y1: int, start: int = start) -> None:
-            planes = _as_planes(image[y0:y1], missing, len(sigmas))
-            for array, plane, kernel in zip(between, planes, kernels, strict=True):
-                array[y0 - start : y1 - start] = blur_rows(plane, kernel)
+        def along_x(y0: int, y1: int, rows=rows, first=first, start=start) -> None:
+            planes = _as_planes(rows[y0 - first : y1 - first], missing, len(sigmas))
+            for i, array in between.items():
+                array[y0 - start : y1 - start] = blur_rows(planes[i], kernels[i])
 
-        def along_y(
-            x0: int, x1: int, start: int = start, top: int = top, b: int = bottom, stop: int = stop
-        ) -> None:
-            blurred = []
-            for array, kernel in zip(between, kernels, strict=True):
-                y0, y1 = max(start, top - kernel.reach), min(stop, b + kernel.reach)
+        def along_y(x0: int, x1: int, start=start, stop=stop, top=top, bottom=bottom) -> None:
+            for i, array in between.items():
+                reach = kernels[i].reach
+                y0, y1 = max(start, top - reach), min(stop, bottom + reach)
                 columns = np.ascontiguousarray(array[y0 - start : y1 - start, x0:x1].T)
-                blurred.append(blur_rows(columns, kernel)[:, top - y0 : b - y0])
-            if missing:
-                # A pixel that is there weighs more than this itself; the others become NaN below.
-                weights = [np.maximum(weight, 1e-14) for weight in blurred[len(sigmas) :]]
-                blurred = [value / weight for value, weight in zip(blurred, weights, strict=False)]
-            for result, columns in zip(results, combine(*blurred), strict=True):
-                result[: b - top, x0:x1] = columns.T
+                column_blurs = blur_rows(columns, kernels[i])[:, top - y0 : bottom - y0]
+                blurred[i][: bottom - top, x0:x1] = column_blurs.T
 
-        run_tasks(along_x, _slices(done, stop, width), threads)
-        done = stop
-        run_tasks(along_y, _slices(0, width, done - start), threads)
-        if missing:
-            gone = ~np.isfinite(np.asarray(image[top:bottom]))
-            for result in results:
-                result[: bottom - top][gone] = np.nan
+        def finish(y0: int, y1: int, x0: int, x1: int, rows=rows, first=first, top=top) -> None:
+            tile = slice(y0 - top, y1 - top), slice(x0, x1)
+            blurs = [
+                blurred[i][tile]
+                if i in blurred
+                else _blur_tile(rows, first, height, kernel, i >= len(sigmas), (y0, y1, x0, x1))
+                for i, kernel in enumerate(kernels)
+            ]
+            if missing:
+                # A pixel that is there weighs more than this itself; the others become NaN.
+                weights = [np.maximum(weight, 1e-14) for weight in blurs[len(sigmas) :]]
+                blurs = [value / weight for value, weight in zip(blurs, weights, strict=False)]
+            gone = ~np.isfinite(rows[y0 - first : y1 - first, x0:x1]) if missing else None
+            for result, values in zip(results, combine(*blurs), strict=True):
+                result[tile] = values
+                if missing:
+                    result[tile][gone] = np.nan
+
+        if far:
+            run_tasks(along_x, _slices(done, stop, width), threads)
+            done = stop
+            run_tasks(along_y, _slices(0, width, stop - start), threads)
+        run_tasks(finish, _tiles(top, bottom, width), threads)
         yield top, bottom, [result[: bottom - top] for result in results]
         forget_rows(image, top, bottom)
 
 
 def _as_planes(rows: np.ndarray, missing: bool, count: int) -> list[np.ndarray]:
-    values = np.asarray(rows).astype(np.float64)
+    """Give the values for each blur, and the masks for as many more if any pixel is missing."""
+    values = rows.astype(np.float64)
     if not missing:
         return [values] * count
     there = np.isfinite(values)
     values[~there] = 0
     return [values] * count + [there.astype(np.float64)] * count
+
+
+def _blur_tile(
+    rows: np.ndarray,
+    first: int,
+    height: int,
+    kernel: Kernel,
+    mask: bool,
+    tile: tuple[int, int, int, int],
+) -> np.ndarray:
+    """Blur a tile of an image of which `rows` holds those from `first` on, or of its mask."""
+    y0, y1, x0, x1 = tile
+    reach = kernel.reach
+    top, bottom = max(0, y0 - reach), min(height, y1 + reach)
+    left, right = max(0, x0 - reach), min(rows.shape[1], x1 + reach)
+    pixels = rows[top - first : bottom - first, left:right]
+    padded = np.empty((y1 - y0 + 2 * reach, x1 - x0 + 2 * reach))
+    inside = padded[top - y0 + reach : bottom - y0 + reach, left - x0 + reach : right - x0 + reach]
+    inside[...] = np.isfinite(pixels) if mask else pixels
+    if not mask and pixels.dtype.kind == "f":
+        inside[~np.isfinite(pixels)] = 0
+    above, before = top - y0 + reach, left - x0 + reach
+    padded[above : above + bottom - top, :before] = inside[:, :1]
+    padded[above : above + bottom - top, before + right - left :] = inside[:, -1:]
+    padded[:above] = padded[above]
+    padded[above + bottom - top :] = padded[above + bottom - top - 1]
+    return blur_near(padded, kernel)
 
 
 def _has_missing(image: np.ndarray) -> bool:
@@ -215,6 +264,14 @@ def _slices(first: int, last: int, length: int) -> list[tuple[int, int]]:
     """Cut lines `first` to `last`, each of so many pixels, into pieces that stay in cache."""
     step = max(1, _TASK_PIXELS // max(1, length))
     return [(i, min(i + step, last)) for i in range(first, last, step)]
+
+
+def _tiles(top: int, bottom: int, width: int) -> list[tuple[int, int, int, int]]:
+    return [
+        (y, min(y + _TILE_ROWS, bottom), x, min(x + _TILE_COLUMNS, width))
+        for y in range(top, bottom, _TILE_ROWS)
+        for x in range(0, width, _TILE_COLUMNS)
+    ]
 
 
 def _check_sigma(sigma: float, name: str) -> None:

@@ -104,6 +104,8 @@ def test_bands_and_threads_do_not_matter(low, high, monkeypatch):
     banded = difference_of_gaussians(image, low, high, threads=1)
     np.testing.assert_allclose(banded, whole, rtol=0, atol=1e-7 * np.abs(whole).max())
     monkeypatch.setattr(gaussians, "_TASK_PIXELS", 500)
+    monkeypatch.setattr(gaussians, "_TILE_ROWS", 7)
+    monkeypatch.setattr(gaussians, "_TILE_COLUMNS", 9)
     pieces = difference_of_gaussians(image, low, high, threads=3)
     np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-7 * np.abs(whole).max())
     again = difference_of_gaussians(image, low, high, threads=1)
