@@ -1,0 +1,280 @@
+"""Time the filters beside other tools on this machine, and compare what they give.
+
+python tests/benchmark/filters.py [--rounds 5] [--image FILE] [--quick]
+
+Peers take turns with clearfield in one run; the table holds medians. ImageJ (Debian's package
+``imagej``, under ``xvfb-run`` where there is no display) and OpenCV take part where installed.
+A peer whose result is not the same is marked. All use as many threads as they like, clearfield
+as many as this process has CPUs.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+
+from clearfield import difference_of_gaussians, white_tophat
+from clearfield.parallel import thread_count
+
+SLOW = 3.0  # seconds; a peer that takes longer runs twice, for more than a minute once
+IMAGEJ_JAR = Path("/usr/share/java/ij.jar")
+
+
+class Line(NamedTuple):
+    """One line of the table."""
+
+    work: str
+    ours: float
+    peer: str
+    theirs: float | None
+    aim: str
+    remark: str
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--image", help="a 2-D image to tile to size, else one is made")
+    parser.add_argument("--quick", action="store_true", help="leave out peers that take minutes")
+    options = parser.parse_args()
+    images = {size: _image(size, options.image) for size in (1024, 2048, 4096)}
+    lines = []
+    for radius, size, aims in (
+        (25, 1024, {}),
+        (25, 2048, {"OpenCV": "5"}),
+        (50, 2048, {"OpenCV": "8", "scikit-image": "600"}),
+        (50, 4096, {"OpenCV": "12"}),
+        (50, 1024, {"ImageJ": "400"}),
+    ):
+        peers = {"OpenCV": _opencv_tophat, "scikit-image": _skimage_tophat, "ImageJ": _imagej}
+        peers = {
+            name: peer
+            for name, peer in peers.items()
+            if name in aims or (not aims and name == "OpenCV")
+        }
+        if options.quick and size > 1024:
+            peers.pop("scikit-image", None)
+        image = images[size]
+        lines += _compare(
+            f"white top-hat, r = {radius}, {size}²",
+            lambda image=image, radius=radius: white_tophat(image, radius),
+            {name: peer(image, radius) for name, peer in peers.items()},
+            aims,
+            options.rounds,
+            exact=True,
+        )
+    lines += _compare(
+        "DoG 1 / 100, 2048²",
+        lambda: difference_of_gaussians(images[2048], 1, 100),
+        {"OpenCV": _opencv_dog(images[2048]), "scikit-image": _skimage_dog(images[2048])},
+        {"OpenCV": "20", "scikit-image": "30"},
+        options.rounds,
+        exact=False,
+    )
+    image = images[2048]
+    lines += _scaling(
+        "top-hat, 2048²: time(r = 200) / time(r = 50)",
+        lambda: white_tophat(image, 200),
+        lambda: white_tophat(image, 50),
+        "5",
+        options.rounds,
+    )
+    lines += _scaling(
+        "DoG, 2048²: time(1 / 200) / time(1 / 25)",
+        lambda: difference_of_gaussians(image, 1, 200),
+        lambda: difference_of_gaussians(image, 1, 25),
+        "1.5",
+        options.rounds,
+    )
+    print(f"{_machine()}, {thread_count(None)} CPUs, NumPy {np.__version__}; medians\n")
+    print("| work | clearfield | beside | takes | ratio | aim | result |")
+    print("|---|---|---|---|---|---|---|")
+    for line in lines:
+        ratio = f"{line.theirs / line.ours:,.1f} ×" if line.theirs else ""
+        if "/ time" in line.work:
+            ratio = f"{line.ours / line.theirs:.2f}"
+        theirs = f"{line.theirs * 1e3:,.1f} ms" if line.theirs else ""
+        print(
+            f"| {line.work} | {line.ours * 1e3:,.1f} ms | {line.peer} | {theirs} | {ratio} "
+            f"| {line.aim} | {line.remark} |"
+        )
+
+
+def _compare(
+    work: str,
+    ours: Callable[[], np.ndarray],
+    peers: dict[str, Callable | None],
+    aims: dict[str, str],
+    rounds: int,
+    exact: bool,
+) -> list[Line]:
+    """Let clearfield and the peers take turns; a peer gives (result, seconds) or is None."""
+    expected = ours()
+    times: dict[str, list[float]] = {name: [] for name in ("clearfield", *peers)}
+    remarks = {}
+    for turn in range(rounds):
+        for name, peer in peers.items():
+            start = time.perf_counter()
+            ours()
+            times["clearfield"].append(time.perf_counter() - start)
+            if peer is None or (turn > 0 and times[name][0] > 60):
+                continue
+            if turn > 1 and times[name][0] > SLOW:
+                continue
+            start = time.perf_counter()
+            answer = peer()
+            seconds = time.perf_counter() - start
+            result, seconds = answer if isinstance(answer, tuple) else (answer, seconds)
+            times[name].append(seconds)
+            remarks[name] = _agreement(expected, result, exact)
+    median = statistics.median(times["clearfield"])
+    return [
+        Line(
+            work,
+            median,
+            name,
+            statistics.median(times[name]) if times[name] else None,
+            f"{aims[name]} ×" if name in aims else "",
+            remarks.get(name, "not installed"),
+        )
+        for name in peers
+    ]
+
+
+def _agreement(ours: np.ndarray, theirs: np.ndarray, exact: bool) -> str:
+    if exact:
+        differ = np.mean(ours != theirs)
+        return "identical" if differ == 0 else f"DIFFERS in {100 * differ:.1f} % of the pixels"
+    error = np.abs(ours - theirs).max() / np.abs(ours).max()
+    return f"{'equal' if error <= 1e-6 else 'DIFFERS'}: {error:.1e} of the largest value"
+
+
+def _scaling(work: str, more: Callable, less: Callable, aim: str, rounds: int) -> list[Line]:
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds + 1):
+        for function, seconds in zip((more, less), times, strict=True):
+            start = time.perf_counter()
+            function()
+            seconds.append(time.perf_counter() - start)
+    slow, fast = (statistics.median(seconds[1:]) for seconds in times)
+    return [Line(work, slow, "itself", fast, f"at most {aim}", "")]
+
+
+def _image(size: int, path: str | None) -> np.ndarray:
+    """Give a 16-bit image of `size`² pixels: uneven haze, noise and spots; or a file, tiled."""
+    if path:
+        import tifffile
+
+        image = tifffile.imread(path)
+        times = [-(-size // length) for length in image.shape]
+        return np.ascontiguousarray(np.tile(image, times)[:size, :size])
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    image = 2000 + 1000 * np.sin(x / 300) * np.cos(y / 400) + random.normal(0, 50, (size, size))
+    for cy, cx in random.integers(20, size - 20, (size * size // 4000, 2)):
+        image[cy - 6 : cy + 7, cx - 6 : cx + 7] += random.integers(200, 3000)
+    return image.clip(0, 65535).astype(np.uint16)
+
+
+def _ellipse(radius: int) -> np.ndarray:
+    d = np.arange(-radius, radius + 1)
+    return (d[:, None] ** 2 + d**2 <= radius**2).astype(np.uint8)
+
+
+def _opencv_tophat(image: np.ndarray, radius: int) -> Callable | None:
+    try:
+        import cv2
+    except ImportError:
+        return None
+    footprint = _ellipse(radius)
+    return lambda: cv2.morphologyEx(image, cv2.MORPH_TOPHAT, footprint)
+
+
+def _opencv_dog(image: np.ndarray) -> Callable | None:
+    try:
+        import cv2
+    except ImportError:
+        return None
+
+    def difference() -> np.ndarray:
+        plane = image.astype(np.float32)
+        small, large = (
+            cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+            for sigma in (1, 100)
+        )
+        return small - large
+
+    return difference
+
+
+def _skimage_tophat(image: np.ndarray, radius: int) -> Callable | None:
+    try:
+        from skimage import morphology
+    except ImportError:
+        return None
+    return lambda: morphology.white_tophat(image, _ellipse(radius))
+
+
+def _skimage_dog(image: np.ndarray) -> Callable | None:
+    try:
+        from skimage import filters
+    except ImportError:
+        return None
+    return lambda: filters.difference_of_gaussians(image.astype(np.float64), 1, 100)
+
+
+def _imagej(image: np.ndarray, radius: int) -> Callable | None:
+    """Run ImageJ's "Top Hat…" once by its own clock, so without its start-up.
+
+    Its disk is another one: dx² + dy² <= r² + 1.
+    """
+    if not (IMAGEJ_JAR.exists() and shutil.which("java")):
+        return None
+    display = [] if os.environ.get("DISPLAY") else ["xvfb-run", "-a"]
+    if display and not shutil.which("xvfb-run"):
+        return None
+    import tifffile
+
+    def tophat() -> tuple[np.ndarray, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = f"{folder}/in.tif", f"{folder}/out.tif"
+            tifffile.imwrite(source, image)
+            macro = Path(folder, "tophat.ijm")
+            macro.write_text(
+                f'open("{source}"); start = getTime();\n'
+                f'run("Top Hat...", "radius={radius}");\n'
+                f'File.saveString(getTime() - start, "{folder}/ms.txt");\n'
+                f'saveAs("Tiff", "{target}"); run("Quit");\n'
+            )
+            command = [*display, "java", "-jar", str(IMAGEJ_JAR), "-batch", str(macro)]
+            subprocess.run(command, check=True, capture_output=True, timeout=900)
+            return tifffile.imread(target), float(Path(folder, "ms.txt").read_text()) / 1e3
+
+    return tophat
+
+
+def _machine() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+        return next(
+            line.split(":")[1].strip() for line in text.splitlines() if "model name" in line
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
