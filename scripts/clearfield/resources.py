@@ -153,7 +153,8 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
         return 35 + (2 + threads) * min(plane, 1024) * geometry.decoded
     if rule == "project_stack":
         if projection == "median":
-            return 50 + threads * 32 + min(4 * pixels, 128)
+            rows = 80 if plane >= 4 * pixels else 40  # floats need to know where they are NaN
+            return 50 + threads * rows + min(4 * pixels, 128)
         running = _RUNNING_BYTES[projection]
         results = min(plane if running is None else running * pixels, 128)
         window = min(geometry.file_bytes / 2**20, max(64, min(plane, 128)))

@@ -14,10 +14,14 @@ SAMPLES = {"nuclei_high_haze", "nuclei_low_haze", "timelapse_bleached_saturated"
 ONE = "nuclei_low_haze"
 
 
+def of_sample(outputs: dict[str, bytes], sample: str) -> dict[str, bytes]:
+    return {name: data for name, data in outputs.items() if Path(name).name.startswith(sample)}
+
+
 def only_one(cluster, reference) -> dict[str, bytes]:
     """Let a run have one sample, and give what it has to make of it."""
     cluster.config = {"samples": str(EXAMPLE / f"{ONE}.tif")}
-    return {name: data for name, data in reference.items() if Path(name).name.startswith(ONE)}
+    return of_sample(reference, ONE)
 
 
 def test_the_example_gives_the_same_bytes_in_one_submission_a_sample(cluster, reference):
@@ -34,24 +38,22 @@ def test_the_example_gives_the_same_bytes_in_one_submission_a_sample(cluster, re
 def test_a_broken_file_costs_its_group_and_then_only_itself(cluster, reference):
     folder = cluster.folder / "raw"
     folder.mkdir()
-    for name in SAMPLES:
-        for file in EXAMPLE.glob(f"{name}.*"):
-            shutil.copy(file, folder)
-    (folder / "broken.tif").write_bytes((folder / f"{ONE}.tif").read_bytes()[:5000])
+    good = sorted(SAMPLES)[:2]
+    for name in good:
+        shutil.copy(*EXAMPLE.glob(f"{name}.*"), folder)
+    (folder / "broken.tif").write_bytes((EXAMPLE / f"{ONE}.tif").read_bytes()[:5000])
     cluster.config = {"samples": str(folder / "*.tif")}
 
-    # Four samples in one submission, one of them broken: nothing is left of any.
-    text = cluster.run("--group-components", "sample=4", "--retries", "0", status=1)
+    # Three samples in one submission, one of them broken: nothing is left of any.
+    text = cluster.run("--group-components", "sample=3", "--retries", "0", status=1)
     assert cluster.submissions(text) == 1
     assert not [name for name in cluster.outputs() if name.endswith((".tif", ".png"))]
 
     # One in a submission: the others are whole, the broken one was tried three times.
     text = cluster.run(status=1)
-    assert cluster.submissions(text) == len(SAMPLES) + 3
-    made = cluster.outputs()
-    per_sample = {name: data for name, data in reference.items() if name.count("/")}
-    per_sample.pop("qc/metrics.tsv")
-    assert {name: made.get(name) for name in per_sample} == per_sample
+    assert cluster.submissions(text) == len(good) + 3
+    for name in good:
+        assert cluster.outputs(name) == of_sample(reference, name)
     assert not cluster.outputs("broken")
     assert not cluster.unfinished()
     # Which sample, which rule, why, and where that stands.
