@@ -77,7 +77,6 @@ def test_the_files_hold_what_the_arrays_say(example, sample):
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_calibration_and_channel_names_reach_every_output(example, sample):
-    (raw,) = (ROOT / "resources/example").glob(f"{sample}.*tif")
     with tifffile.TiffFile(example.folder / f"results/stacks/{sample}.ome.tif") as file:
         kept = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
     for folder in ("projections", "subtracted", "backgrounds"):
