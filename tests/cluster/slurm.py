@@ -62,7 +62,7 @@ UnkillableStepTimeout=20
 CompleteWait=0
 DefMemPerCPU=100
 NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs=4 RealMemory=8000
-PartitionName=main Nodes=ALL Default=YES MaxTime=60 DefaultTime=5 State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=1-0 DefaultTime=5 State=UP
 """
 
 

@@ -94,7 +94,7 @@ def test_one_error_lists_all_that_is_wrong(folder):
 def test_a_wrong_header_is_named(folder, header, words):
     touch("a.tif")
     Path("s.tsv").write_text(header + "\none\ta.tif\t\n")
-    with pytest.raises(ClearfieldError, match="s.tsv") as error:
+    with pytest.raises(ClearfieldError, match=r"s\.tsv") as error:
         find("s.tsv")
     assert words in str(error.value)
 

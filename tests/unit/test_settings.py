@@ -108,7 +108,7 @@ def test_the_reference_has_every_key_with_its_default():
             {"subtract_background__method": "dog", "subtract_background__output__dtype": "uint16"},
             ["uint16", "cannot keep the negative values", "clip or offset"],
         ),
-        ({"subtract_background__channels": {0: {"tophat": {"size": 3}}}}, ["channels.0.tophat.size"]),
+        ({"subtract_background__channels": {0: {"tophat": {"size": 3}}}}, ["0.tophat.size"]),
         ({"project_stack__first_plane": 3, "project_stack__last_plane": 2}, ["first_plane is 3"]),
         ({"load_stack__series": -1}, ["series is -1", "at least 0"]),
         ({"load_stack__pixel_size_um": {"x": 1, "w": 2}}, ["pixel_size_um.w"]),

@@ -55,14 +55,19 @@ def test_no_temporary_file_is_left(example):
     assert [path for path in example.folder.rglob(".*.tmp")] == []
 
 
+def read(path):
+    """Pixels and axes, as tifffile reads them."""
+    with tifffile.TiffFile(path) as file:
+        return file.series[0].asarray(), file.series[0].axes
+
+
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_files_hold_what_the_arrays_say(example, sample):
     results = example.folder / "results"
-    stack = tifffile.imread(results / f"stacks/{sample}.ome.tif")
+    stack, axes = read(results / f"stacks/{sample}.ome.tif")
     (raw,) = (ROOT / "resources/example").glob(f"{sample}.*tif")
-    assert np.array_equal(np.squeeze(stack), np.squeeze(tifffile.imread(raw)))
-    with tifffile.TiffFile(results / f"stacks/{sample}.ome.tif") as file:
-        axes = file.series[0].axes
+    pixels, raw_axes = read(raw)
+    assert np.array_equal(stack, pixels.transpose([raw_axes.index(axis) for axis in axes]))
     depth = axes.index("Z")
     projection = tifffile.imread(results / f"projections/{sample}.ome.tif")
     assert np.array_equal(np.squeeze(projection), np.squeeze(stack.max(axis=depth)))
