@@ -264,7 +264,7 @@ def _decode_planes(
     threads: int,
 ) -> None:
     width = arranged.shape[4]
-    lengths = [series.sizes[axis] for axis in series.index_axes]
+    lengths = series.index_shape
     transposed = arranged.plane_axes == "XY"
     descriptor = os.open(path, os.O_WRONLY)
     axes = [arranged.index_axes.index(axis) for axis in "TCZ" if axis in arranged.index_axes]
@@ -313,7 +313,7 @@ def _decode_across(
     pixels = pixels.transpose(
         [("".join(a for a in "TCZYX" if a in present)).index(a) for a in present]
     )
-    lengths = [series.sizes[axis] for axis in series.index_axes]
+    lengths = series.index_shape
     for place in np.ndindex(arranged.numbers.shape):
         index = np.unravel_index(arranged.numbers[place], lengths)
         pixels[place] = series.read(tuple(int(i) for i in index))
