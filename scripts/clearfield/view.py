@@ -303,6 +303,13 @@ def share_ranges(views: list[View], fixed: list[float] | None, output: dict) -> 
         ``negative`` and ``offset``.
     """
     if fixed is not None:
+        if not fixed[0] < fixed[1]:
+            from .errors import ClearfieldError
+
+            raise ClearfieldError(
+                f"plot_qc.range is [{fixed[0]:g}, {fixed[1]:g}]; "
+                "the first grey level must be below the second"
+            )
         zero = float(output.get("offset", 0)) if output["negative"] == "offset" else 0.0
         raw = float(fixed[0]), float(fixed[1])
         result = zero, zero + raw[1] - raw[0]
