@@ -118,7 +118,7 @@ class Planes:
                 continue
             end = max(at for index, at in stack.offsets if index == number) + stack.plane_bytes
             if Path(path).stat().st_size != end:
-                raise ClearfieldError(f"{path} is not whole; remove it and run again")
+                raise ClearfieldError(f"{path} has changed or was cut; remove it and run again")
         if file is None:
             for path, known in stack.watched.items():
                 check_raw(path, known)
