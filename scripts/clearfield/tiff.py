@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import tifffile
@@ -23,6 +24,10 @@ from .tiffmeta import check_description, describe
 # string of at most 3837 in 9 bits (TIFF 6.0). Others repeat blocks of up to 128 KB in a few bytes.
 _EXPANSION = {1: 1, 5: 4000, 8: 1040, 32946: 1040, 50013: 1040, 32773: 64}
 _EXPANSION_ELSE = 50_000
+_VALUE_BYTES = {
+    1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8,
+    18: 8,
+}  # fmt: skip
 _BAND_BYTES = 1 << 20  # worth a task of its own when decoding
 
 
@@ -115,20 +120,31 @@ def _check_directories(path: str, name: str) -> None:
                     f"{name} is cut short or damaged: page {number} should be described at byte "
                     f"{at}, and the file has {size} bytes"
                 )
+            if number == 1:
+                _check_values(file, at + count_size, entries, order, big, size, name)
             at = struct.unpack(order + link_format, link)[0]
         if not seen:
             raise ClearfieldError(f"{name} holds no image")
 
 
+def _check_values(
+    file: BinaryIO, at: int, entries: int, order: str, big: bool, size: int, name: str
+) -> None:
+    """Raise where the values of a directory lie beyond the end of the file."""
+    entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
+    file.seek(at)
+    for code, kind, count, offset in entry.iter_unpack(file.read(entries * entry.size)):
+        length = count * _VALUE_BYTES.get(kind, 0)
+        if length > (8 if big else 4) and offset + length > size:
+            raise ClearfieldError(
+                f"{name} is cut short or damaged: tag {code} lies at byte {offset}, and the file "
+                f"has {size} bytes"
+            )
+
+
 def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
     """Raise where the first page contradicts itself, or ImageJ's planes are not all there."""
     page = tif.pages.first
-    bits = page.tags.get(258)
-    if bits is not None and bits.count != page.samplesperpixel and not (tif.is_lsm or tif.is_stk):
-        raise ClearfieldError(
-            f"{name} is damaged: BitsPerSample has {bits.count} value{'s' * (bits.count != 1)} "
-            f"for {page.samplesperpixel} samples per pixel"
-        )
     if page.dtype is None:
         raise ClearfieldError(
             f"{name} has pixels of {page.bitspersample} bits (sample format "
@@ -160,6 +176,13 @@ def _series(
         raise ClearfieldError(
             f"{name} is cut short or damaged: it claims {' x '.join(map(str, shape))} pixels "
             f"({claimed} bytes), more than its {available} bytes can hold"
+        )
+    values = keyframe.tags.get(258)  # BitsPerSample
+    samples = keyframe.samplesperpixel
+    if values is not None and values.count != samples and not (tif.is_lsm or tif.is_stk):
+        raise ClearfieldError(
+            f"{name} is damaged: BitsPerSample has {values.count} "
+            f"value{'s' * (values.count != 1)} for {samples} samples per pixel"
         )
     result = Series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,

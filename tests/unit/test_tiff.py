@@ -86,6 +86,8 @@ LAYOUTS = {
 @pytest.mark.parametrize("byteorder", "<>")
 @pytest.mark.parametrize("layout", [name for name, keywords in LAYOUTS.items() if keywords])
 def test_layouts_and_codecs(layout, byteorder, ome, tmp_path):
+    if byteorder == ">" and layout in ("jpeg2000", "png", "jpegxl"):
+        pytest.skip("tifffile does not write this codec's images in that byte order")
     keywords = dict(LAYOUTS[layout])
     pixels = RANDOM.integers(0, 4096, (3, 2, 50, 70), dtype="u2")
     path = tmp_path / ("a.ome.tif" if ome else "a.tif")
@@ -309,7 +311,8 @@ def test_a_file_that_was_cut_short(keywords, share, tmp_path):
 
 def test_an_imagej_stack_with_a_single_directory_that_was_cut(tmp_path):
     """ImageJ's files above 4 GB have one directory; tifffile takes a cut one for one plane."""
-    path = write(tmp_path / "a.tif", np.zeros((6, 40, 50), "u2"), imagej=True)
+    path = write(tmp_path / "a.tif", np.zeros((6, 40, 50), "u2"), imagej=True,
+                 metadata={"axes": "ZYX"})  # fmt: skip
     data = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as tif:
         at = tif.pages[0].offset
