@@ -65,6 +65,7 @@ class ClusterRun:
     def __init__(self, folder: Path, stand=None):
         self.folder, self.stand = folder, stand
         self.config: dict = {}
+        self.options = HASTE
         self.faults = folder / "faults"
         self.faults.mkdir(parents=True)
         self.environment = ENVIRONMENT | (stand.environment if stand else {}) | {"COLUMNS": "200"}
@@ -76,7 +77,7 @@ class ClusterRun:
         profile = profile or (self.stand.name if self.stand else "workstation")
         command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
         command += ["--directory", str(self.folder), "--profile", str(PROFILES / profile)]
-        command += [*HASTE.get(profile, ["--cores", "2"]), "--latency-wait", "5"]
+        command += [*self.options.get(profile, ["--cores", "2"]), "--latency-wait", "5"]
         if self.config:
             file = self.folder / "config.yaml"
             file.write_text(yaml.safe_dump(self.config), encoding="utf-8")

@@ -6,13 +6,14 @@ queue, one parallel environment, the resources that every Grid Engine knows.
 """
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stand import call, end, free_ports, pids_in, pids_with, wait_for
+from stand import call, end, free_ports, parent_of, pids_in, pids_with, wait_for
 
 BINARIES = Path("/usr/lib/gridengine")
 DEFAULTS = Path("/usr/share/gridengine")
@@ -157,13 +158,12 @@ class GridEngine:
 
     def fail_node(self, node: str) -> None:
         """Let the node fall silent at once with all that runs on it."""
-        jobs = [
-            pid
-            for pid in pids_with({"SGE_ROOT": str(self.root)})
-            if b"JOB_ID=" in Path(f"/proc/{pid}/environ").read_bytes()
-        ]
-        execd = pids_in([self.folder / "pid/execd"])
-        end([*execd, *jobs], 0)
+        jobs = [pid for pid in pids_with({"SGE_ROOT": str(self.root)}) if _is_job(pid)]
+        # What watches a job first, or it would still report the job's death.
+        watchers = {parent_of(pid) for pid in jobs} - set(jobs)
+        for pid in [*pids_in([self.folder / "pid/execd"]), *watchers, *jobs]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def start_node(self, node: str) -> None:
         self._call(str(BINARIES / "sge_execd"))
@@ -218,6 +218,12 @@ class GridEngine:
 
     def _call(self, *command: str, seconds: float = 30) -> str:
         return call(*command, environment=self.environment, seconds=seconds)
+
+
+def _is_job(pid: int) -> bool:
+    with suppress(OSError):
+        return b"\0JOB_ID=" in Path(f"/proc/{pid}/environ").read_bytes()
+    return False
 
 
 def _changed(text: str, values: dict[str, str]) -> str:

@@ -64,8 +64,8 @@ def test_a_broken_file_costs_its_group_and_then_only_itself(cluster, reference):
 
 def test_a_job_over_its_memory_is_tried_again_with_more(cluster, reference):
     expected = only_one(cluster, reference)
-    (cluster.faults / "ballast").write_text("450")
-    resources = "project_stack:mem_mb=400*attempt"
+    (cluster.faults / "ballast").write_text("600")
+    resources = "project_stack:mem_mb=500*attempt"
     text = cluster.run("--set-resources", resources)
     assert cluster.submissions(text) == 2
     assert cluster.outputs(ONE) == expected
