@@ -1,36 +1,73 @@
-"""Pixels of a compressed tile of a CZI file, decoded by imagecodecs, which frees other threads."""
+"""Pixels of one tile of a CZI file; what is compressed is decoded by imagecodecs."""
 
-from collections.abc import Callable
+from os import PathLike
 
 import numpy as np
 
-JPEG_XR, ZSTD_0, ZSTD_1 = 4, 5, 6
-DECODED = (JPEG_XR, ZSTD_0, ZSTD_1)
+from .errors import ClearfieldError
+from .thirdparty import import_reader
+
+_UNCOMPRESSED, _JPEG, _LZW, _JPEG_XR, _ZSTD_0, _ZSTD_1 = 0, 1, 2, 4, 5, 6
 
 
-def tile_decoder(
+def decode_tile(
+    path: str | PathLike,
+    data: bytes,
     compression: int,
-) -> Callable[[bytes, np.dtype, tuple[int, int]], np.ndarray] | None:
-    """Give the function that decodes tiles of one compression; None where imagecodecs is missing.
+    dtype: np.dtype,
+    shape: tuple[int, int],
+    samples: int,
+) -> np.ndarray:
+    """Decode a tile.
 
     Parameters
     ----------
+    path : path
+        The file, for errors.
+    data : bytes
     compression : int
-        As the directory of the file numbers it; one of `DECODED`.
+        As the directory of the file numbers it.
+    dtype : dtype
+    shape : tuple of int
+        Y, X.
+    samples : int
+        1, or 3 for colours, which the file stores blue first.
+
+    Returns
+    -------
+    array
+        Y, X; or Y, X and red, green, blue.
+
+    Raises
+    ------
+    ClearfieldError
+        A compression that is not known here, or imagecodecs is missing.
     """
-    try:
-        import imagecodecs
-    except ImportError:
-        return None
-
-    def decode(data: bytes, dtype: np.dtype, shape: tuple[int, int]) -> np.ndarray:
-        if compression == JPEG_XR:
-            return imagecodecs.jpegxr_decode(data).astype(dtype, copy=False).reshape(shape)
-        skip, packed = read_zstd_header(data) if compression == ZSTD_1 else (0, False)
-        raw = np.frombuffer(imagecodecs.zstd_decode(data[skip:]), np.uint8)
-        return (unpack_bytes(raw) if packed else raw).view(dtype).reshape(shape)
-
-    return decode
+    full = shape if samples == 1 else (*shape, samples)
+    if compression == _UNCOMPRESSED or len(data) == np.prod(full) * dtype.itemsize:
+        # Some writers leave tiles as they are that would have grown.
+        pixels = np.frombuffer(data, dtype)
+    else:
+        try:
+            import imagecodecs as codecs
+        except ImportError:
+            import_reader("imagecodecs", "imagecodecs", path)  # says what to install
+        if compression in (_JPEG, _JPEG_XR):  # red comes first out of these
+            decode = codecs.jpeg_decode if compression == _JPEG else codecs.jpegxr_decode
+            return decode(data).astype(dtype, copy=False).reshape(full)
+        if compression in (_ZSTD_0, _ZSTD_1):
+            skip, packed = read_zstd_header(data) if compression == _ZSTD_1 else (0, False)
+            raw = np.frombuffer(codecs.zstd_decode(data[skip:]), np.uint8)
+            pixels = (unpack_bytes(raw) if packed else raw).view(dtype)
+        elif compression == _LZW:
+            pixels = np.frombuffer(codecs.lzw_decode(data), dtype)
+        else:
+            raise ClearfieldError(
+                f"{path} has pixels in the CZI compression {compression}, which is not known here; "
+                "save it in ZEN without compression"
+            )
+    pixels = pixels.reshape(full)
+    return pixels if samples == 1 else pixels[..., ::-1]
 
 
 def read_zstd_header(data: bytes) -> tuple[int, bool]:
@@ -49,9 +86,9 @@ def read_zstd_header(data: bytes) -> tuple[int, bool]:
     >>> read_zstd_header(bytes([1, 40])), read_zstd_header(bytes([3, 1, 1, 40]))
     ((1, False), (3, True))
     """
-    if data[0] == 1:
+    if data[:1] == b"\x01":
         return 1, False
-    if data[0] == 3 and data[1] == 1:
+    if data[:2] == b"\x03\x01" and len(data) > 2:
         return 3, bool(data[2] & 1)
     raise ValueError(f"a zstd1 tile begins with {data[:3].hex(' ')}")
 
@@ -64,4 +101,6 @@ def unpack_bytes(raw: np.ndarray) -> np.ndarray:
     >>> unpack_bytes(np.array([1, 2, 3, 0, 1, 0], "u1")).view("<u2").tolist()
     [1, 258, 3]
     """
-    return np.ascontiguousarray(raw.reshape(2, -1).T).ravel()
+    values = raw[: raw.size // 2].astype("<u2")
+    values |= raw[raw.size // 2 :].astype("<u2") << 8
+    return values.view(np.uint8)

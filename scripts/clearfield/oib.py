@@ -2,6 +2,8 @@
 
 import re
 import threading
+import traceback
+import warnings
 from collections import defaultdict
 from io import BytesIO
 from os import PathLike, fspath
@@ -58,7 +60,14 @@ class _Opened:
 
     def __init__(self, package: ModuleType, path: str | PathLike) -> None:
         self.file, self.lock = None, threading.Lock()
-        self.file = package.OifFile(fspath(path))
+        try:
+            self.file = package.OifFile(fspath(path))
+        except Exception as error:
+            # The package leaves the file open; free it here, without its warning.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                traceback.clear_frames(error.__traceback__)
+            raise
 
     def read(self, name: str) -> np.ndarray:
         with self.lock, self.file.open_file(name) as file:
