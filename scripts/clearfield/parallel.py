@@ -1,7 +1,6 @@
 """Share independent tasks among threads (NumPy releases the lock while it computes)."""
 
 import os
-import threading
 from collections.abc import Callable, Iterable
 
 from .errors import ClearfieldError
@@ -39,6 +38,13 @@ def run_tasks(function: Callable[..., None], tasks: Iterable[tuple], threads: in
     """
     tasks = list(tasks)
     threads = min(threads, len(tasks))
+    if threads <= 1:
+        for task in tasks:
+            function(*task)
+        return
+
+    import threading
+
     queue, lock = iter(tasks), threading.Lock()
     errors: list[BaseException] = []
 

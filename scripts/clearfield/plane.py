@@ -1,7 +1,5 @@
 """What the filters ask of an image: one plane of numbers, not all of it in memory."""
 
-import mmap
-
 import numpy as np
 
 from .errors import ClearfieldError
@@ -49,12 +47,13 @@ def forget_rows(image: np.ndarray, first: int, last: int) -> None:
     >>> forget_rows(np.zeros((4, 4)), 0, 2)
     """
     mapping = getattr(image, "_mmap", None)
-    if (
-        mapping is None
-        or getattr(image, "mode", None) != "r"  # a changed page of a private map would be lost
-        or not hasattr(mmap, "MADV_DONTNEED")
-        or not image.flags.c_contiguous
-    ):
+    # A changed page of a private map would be lost.
+    if mapping is None or getattr(image, "mode", None) != "r" or not image.flags.c_contiguous:
+        return
+
+    import mmap
+
+    if not hasattr(mmap, "MADV_DONTNEED"):
         return
     start = _address(image[first:]) - _address(np.frombuffer(mapping, np.uint8))
     aligned = start - start % mmap.PAGESIZE
