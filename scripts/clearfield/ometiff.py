@@ -10,6 +10,7 @@ doi:10.1186/gb-2005-6-5-r47).
 
 import hashlib
 import json
+import mmap
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -369,6 +370,9 @@ class TiledPlane:
             for column, tile in enumerate(self._tiles[row]):
                 part = result[top - first : bottom - first, column * _TILE :][:, :_TILE]
                 part[:] = tile[top - row * _TILE : bottom - row * _TILE, : part.shape[1]]
+        mapping = getattr(self._tiles, "_mmap", None)
+        if mapping is not None:  # else pages once read count as this process's memory
+            mapping.madvise(mmap.MADV_DONTNEED)
         return result
 
 
