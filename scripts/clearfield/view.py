@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import mmap
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -194,13 +195,28 @@ def find_background(
     if shape[0] * shape[1] * 4 < _LARGE:
         background = np.empty(shape, np.float32)
     else:
-        with tempfile.TemporaryFile(dir=folder) as file:  # the mapping outlives the name
-            # A full disk must be an error, not a dead process.
-            os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1] * 4)
-            background = np.memmap(file, np.float32, "w+", shape=shape)
+        background = _OnDisk(shape, folder)
     for block in subtract_blocks(projection, channel, dtype=np.dtype("float32"), threads=threads):
         background[block.first : block.last] = block.background
     return background
+
+
+class _OnDisk:
+    """A float32 plane in an unnamed file; what is written and read does not stay in memory."""
+
+    def __init__(self, shape: tuple[int, int], folder: str | Path | None) -> None:
+        self.shape, self.dtype = shape, np.dtype(np.float32)
+        with tempfile.TemporaryFile(dir=folder) as file:  # the mapping outlives the name
+            self._pixels = np.memmap(file, self.dtype, "w+", shape=shape)
+
+    def __setitem__(self, rows: slice, values: np.ndarray) -> None:
+        self._pixels[rows] = values
+        self._pixels._mmap.madvise(mmap.MADV_DONTNEED)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        copy = np.array(self._pixels[rows])
+        self._pixels._mmap.madvise(mmap.MADV_DONTNEED)
+        return copy
 
 
 class _Difference:

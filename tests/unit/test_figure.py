@@ -329,3 +329,17 @@ def test_figure_is_as_wide_as_a_screen(tmp_path):
     with Image.open(tmp_path / "a.png") as file:
         assert file.size == (1800, 568)
         assert set(file.info) <= {"dpi"}  # no date, no version of any software
+
+
+def test_background_of_a_large_plane_lies_on_disk(tmp_path, monkeypatch):
+    from clearfield import view
+
+    image = spots((300, 200))
+    result, clipped = subtract(image, DOG)
+    arguments = image, result, DOG, KEEP | {"dtype": "float32"}, clipped
+    expected = find_background(*arguments, threads=1)
+    monkeypatch.setattr(view, "_LARGE", 0)
+    found = find_background(*arguments, threads=1, folder=tmp_path)
+    np.testing.assert_array_equal(found[0:300], expected)
+    np.testing.assert_array_equal(shrink(found, (30, 20)), shrink(expected, (30, 20)))
+    assert not list(tmp_path.iterdir())  # nothing to be left behind
