@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import mmap
+import os
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -207,6 +207,8 @@ class _OnDisk:
     def __init__(self, shape: tuple[int, int], folder: str | Path | None) -> None:
         self.shape, self.dtype = shape, np.dtype(np.float32)
         with tempfile.TemporaryFile(dir=folder) as file:  # the mapping outlives the name
+            # A full disk must be an error, not a dead process.
+            os.posix_fallocate(file.fileno(), 0, max(1, shape[0] * shape[1] * 4))
             self._pixels = np.memmap(file, self.dtype, "w+", shape=shape)
 
     def __setitem__(self, rows: slice, values: np.ndarray) -> None:
