@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import tifffile
 
+from .compound import check_chains
 from .errors import ClearfieldError
 from .micrometres import micrometres
 from .series import Series
@@ -44,6 +45,7 @@ def open_series(path: str | PathLike) -> list[Series]:
     check_size(path, _KIND)
     package = import_reader("oiffile", "oiffile", path)
     with explained(path, _KIND):
+        check_chains(path)
         opened = _Opened(package, path)
         sequences = _find_sequences(list(opened.file.glob("*.tif")))
         if not sequences:

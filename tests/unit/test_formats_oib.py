@@ -1,6 +1,7 @@
 """OIB and OIF: folders written by hand, and a real file (SHARED_DATA)."""
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,17 @@ def test_truncated_oib(tmp_path):
         path.write_bytes(content[: int(share * len(content))])
         with pytest.raises(ClearfieldError, match=rf"{share}\.oib"):
             [series.read((c,)) for series in open_series(path) for c in range(3)]
+
+
+@needs_data
+@pytest.mark.parametrize("chain", ["sectors", "short sectors"])
+def test_a_chain_without_end_does_not_hang(tmp_path, chain):
+    content = bytearray(Path(DATA, "06_oib_dv_stk/test.oib").read_bytes())
+    (shift,) = struct.unpack_from("<H", content, 30)
+    # The first table: that of sectors, or that of short ones; its second entry leads to itself.
+    (table,) = struct.unpack_from("<I", content, 76 if chain == "sectors" else 60)
+    struct.pack_into("<I", content, ((table + 1) << shift) + 4, 1)
+    path = tmp_path / "a.oib"
+    path.write_bytes(content)
+    with pytest.raises(ClearfieldError, match=r"a\.oib is damaged: the chain of its sectors"):
+        open_series(path)
