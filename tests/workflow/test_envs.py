@@ -19,7 +19,6 @@ DISTRIBUTIONS = {
     "matplotlib": "matplotlib-base",
     "PIL": "pillow",
     "yaml": "pyyaml",
-    "pylibCZIrw": "pylibczirw",
 }
 # What conda-forge calls otherwise than PyPI.
 ON_PYPI = {"matplotlib-base": "matplotlib"}
