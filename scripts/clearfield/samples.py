@@ -18,6 +18,8 @@ SUFFIXES = (
     ".lsm", ".stk", ".czi", ".nd2", ".lif", ".oib", ".oif", ".dv", ".r3d",
 )  # fmt: skip
 SHEETS = (".tsv", ".csv")
+# A file name has up to 255; a temporary one also holds a host's name and a process number.
+_NAME_BYTES = 160
 INFORMATION = (
     "series_name", "axes", "shape", "dtype", "pixel_size_x_um", "pixel_size_y_um",
     "pixel_size_z_um", "channel_names",
@@ -62,11 +64,12 @@ def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[
     seen: dict[str, str] = {}
     valid_name = re.compile(sample_schema["properties"]["sample"]["pattern"])
     for name, path, cells in rows:
-        if not valid_name.search(name):
+        if not valid_name.search(name) or len(name.encode()) > _NAME_BYTES:
             problems.append(
-                f"{name!r} cannot be the name of a sample ({path}): it becomes part of file names, "
-                "so it may not begin with a dot, hold / \\ { } or control characters, or have more "
-                "than 120 characters; rename it, or give it a name in a sample sheet"
+                f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
+                "of file names, so it may not begin with a dot, hold / \\ { } or control "
+                f"characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
+                "or give it a name in a sample sheet"
             )
         elif name in seen:
             problems.append(
@@ -75,9 +78,9 @@ def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[
             )
         else:
             seen[name] = path
-            files = _files_of(path)
-            if not files:
-                problems.append(f"{path} (sample {name!r}) does not exist; mend the path")
+            files, problem = _files_of(path)
+            if problem:
+                problems.append(f"{path[:150]} (sample {name!r}) {problem}")
             samples[name] = Sample(name, path, files, cells)
     if problems:
         raise ClearfieldError(f"samples: {source}: " + f"\nsamples: {source}: ".join(problems))
@@ -106,10 +109,15 @@ def sample_name(path: str, pattern: str) -> str:
 
 
 def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
-    paths = sorted(glob.glob(pattern, recursive=True))
+    try:
+        paths = sorted(glob.glob(pattern, recursive=True))
+    except (OSError, ValueError) as error:
+        raise ClearfieldError(
+            f"samples: {pattern[:150]!a} is no path ({getattr(error, 'strerror', error)})"
+        ) from None
     if not paths:
         raise ClearfieldError(
-            f"samples: no file matches {pattern} (seen from {Path.cwd()}); "
+            f"samples: no file matches {pattern[:500]} (seen from {Path.cwd()}); "
             "mend the pattern, or name a sample sheet that ends in .tsv or .csv"
         )
     if not glob.has_magic(pattern) and Path(pattern).is_dir() and not _is_stack(pattern):
@@ -123,13 +131,35 @@ def _is_stack(path: str) -> bool:
     return path.rstrip("/").lower().endswith(SUFFIXES)
 
 
-def _files_of(path: str) -> tuple[str, ...]:
-    """Give the files of a stack: itself, those of its folder, or those that its glob matches."""
-    if Path(path).is_dir() and not _is_stack(path):
-        return tuple(sorted(str(file) for file in Path(path).iterdir() if file.is_file()))
-    if Path(path).exists():
-        return (path,)
-    return tuple(sorted(glob.glob(path)))
+def _files_of(path: str) -> tuple[tuple[str, ...], str]:
+    """Give the files of a stack, and what is wrong with them.
+
+    They are itself, those of its folder, or those that its glob matches.
+    """
+    if re.search("[{}]", path):
+        return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
+    try:
+        if Path(path).is_dir() and not _is_stack(path):
+            files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
+        elif Path(path).exists():
+            files = [path]
+        else:
+            files = sorted(glob.glob(path))
+    except (OSError, ValueError) as error:
+        return (), f"cannot be opened ({getattr(error, 'strerror', error)}); mend the path"
+    if not files:
+        empty = "holds no files" if Path(path).is_dir() else "does not exist"
+        return (), f"{empty}; mend the path"
+    for file in files:
+        # A pipe or a device would be waited for without end.
+        if not Path(file).is_file() and not Path(file).is_dir():
+            return (), "is neither a file nor a folder; mend the path"
+        if re.search("[\ud800-\udfff{}]", file):
+            return (
+                (),
+                f"has a file whose name is not UTF-8 text or holds {{ or }}: {file!a}; rename it",
+            )
+    return tuple(files), ""
 
 
 def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], list[str]]:
@@ -143,11 +173,21 @@ def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], 
         raise ClearfieldError(
             f"samples: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from None
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    except OSError as error:
+        raise ClearfieldError(
+            f"samples: {path} cannot be read ({error.strerror}); name a sample sheet, or a glob"
+        ) from None
+    lines = re.split("\r\n|\n|\r", text)
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
     if not lines:
         raise ClearfieldError(f"samples: {path} is empty; its first line names the columns")
     separator = _separator(path, lines[0])
-    header, *rows = csv.reader(lines, delimiter=separator)
+    try:
+        header, *rows = csv.reader(lines, delimiter=separator)
+    except csv.Error as error:
+        raise ClearfieldError(
+            f"samples: {path} is no table ({error}); save it as tab- or comma-separated text"
+        ) from None
     header = [name.strip() for name in header]
     problems = _header_problems(header, schema)
     if problems:

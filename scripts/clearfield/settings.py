@@ -14,6 +14,7 @@ from .errors import ClearfieldError
 
 # Keys that hold for a whole run, not for a sample.
 CHANNELS = "subtract_background.channels."
+_DEEPEST = 5  # subtract_background.channels.DAPI.tophat.radius
 
 
 def check_config(config: dict, schema: dict) -> dict:
@@ -47,10 +48,13 @@ def check_config(config: dict, schema: dict) -> dict:
     return config
 
 
-def _text_keys(value: object) -> object:
+def _text_keys(value: object, depth: int = 0) -> object:
     """Make channel 0 the key "0", however YAML read it."""
+    if isinstance(value, dict | list) and depth > _DEEPEST:
+        # Also what YAML's aliases would make of a few lines.
+        raise ClearfieldError("config: tables stand in tables more deeply than any key does")
     if isinstance(value, dict):
-        return {str(key): _text_keys(inner) for key, inner in value.items()}
+        return {str(key): _text_keys(inner, depth + 1) for key, inner in value.items()}
     return value
 
 
@@ -86,6 +90,8 @@ def _unknown_key(path: list[str], known: list[str]) -> str:
 
 def _wrong_value(name: str, value: object, schema: dict) -> str:
     written = json.dumps(value, ensure_ascii=False, default=str)
+    if len(written) > 200:
+        written = f"{written[:200]}…"
     return f"{name or 'the file'} is {written}, but must be {allowed_values(schema)}"
 
 
