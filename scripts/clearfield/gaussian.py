@@ -135,90 +135,97 @@ def _difference_bands(image, low, high, threads):
         yield first, last, difference, large
 
 
+class _LongBlur:
+    """A blur of long reach: along x into `between`, which reaches beyond a band, then along y."""
+
+    def __init__(self, kernel: Kernel, mask: bool, band: int, height: int, width: int) -> None:
+        self.kernel, self.mask, self.height = kernel, mask, height
+        held = min(height, band + 2 * kernel.reach)
+        # Rows of a length that is a power of two would meet in the same few places of the cache.
+        self.between = np.empty((held, width + 8))[:, :width]
+        self.blurred = np.empty((min(height, band), width))
+        self.start = self.done = 0  # the rows that `between` holds
+
+    def run(self, top: int, bottom: int, image: np.ndarray, threads: int) -> None:
+        """Blur rows `top` to `bottom` of an image; the bands must come in order."""
+        between, kernel = self.between, self.kernel
+        start, stop = max(0, top - kernel.reach), min(bottom + kernel.reach, self.height)
+        for row in range(self.done - start):
+            between[row] = between[row + start - self.start]
+        done = self.done
+        rows = np.asarray(image[done:stop])
+        width = between.shape[1]
+
+        def along_x(y0: int, y1: int) -> None:
+            pixels = _pixels_or_mask(rows[y0 - done : y1 - done], self.mask)
+            between[y0 - start : y1 - start] = blur_rows(pixels, kernel)
+
+        def along_y(x0: int, x1: int) -> None:
+            columns = np.ascontiguousarray(between[: stop - start, x0:x1].T)
+            columns = blur_rows(columns, kernel)[:, top - start : bottom - start]
+            self.blurred[: bottom - top, x0:x1] = columns.T
+
+        run_tasks(along_x, _slices(done, stop, width), threads)
+        run_tasks(along_y, _slices(0, width, stop - start), threads)
+        self.start, self.done = start, stop
+
+
 def _blurred_bands(
     image: np.ndarray,
     sigmas: tuple[float, ...],
     combine: Callable[..., tuple[np.ndarray, ...]],
     threads: int | None,
 ) -> Iterator[tuple[int, int, list[np.ndarray]]]:
-    """Yield what `combine` makes of the blurs of an image, as many arrays as there are sigmas.
-
-    A blur of short reach is computed tile by tile from the image. One of long reach goes along x
-    into `between`, whose rows reach beyond the band, and from there along y into `blurred`.
-    """
+    """Yield what `combine` makes of the blurs of an image, as many arrays as there are sigmas."""
     threads = thread_count(threads)
     height, width = image.shape
+    count = len(sigmas)
     kernels = [gaussian_kernel(sigma) for sigma in sigmas]
     missing = _has_missing(image)
     if missing:
         kernels += kernels  # the second half blurs a mask of the pixels that are there
-    far = [i for i, kernel in enumerate(kernels) if kernel.reach > NEAR]
-    reach = max([kernels[i].reach for i in far], default=0)
-    margin = max(kernel.reach for kernel in kernels)
-    band = max(_BAND_BYTES // (8 * max(1, width)), reach, 64)
-    held = min(height, band + 2 * reach)
-    # Rows of a length that is a power of two would meet in the same few places of the cache.
-    between = {i: np.empty((held, width + 8))[:, :width] for i in far}
-    blurred = {i: np.empty((min(height, band), width)) for i in far}
+    long = [i for i, kernel in enumerate(kernels) if kernel.reach > NEAR]
+    reach = max(kernel.reach for kernel in kernels)
+    band = max(_BAND_BYTES // (8 * max(1, width) * max(1, len(long))), reach, 64)
+    blurs = {i: _LongBlur(kernels[i], i >= count, band, height, width) for i in long}
+    near = max([kernel.reach for kernel in kernels if kernel.reach <= NEAR], default=0)
     results = [np.empty((min(height, band), width), np.float32) for _ in sigmas]
-    start = done = 0
     for top in range(0, height if width else 0, band):
-        bottom, keep = min(top + band, height), max(0, top - reach)
-        for array in between.values():
-            for row in range(done - keep):
-                array[row] = array[row + keep - start]
-        start, stop = keep, min(bottom + reach, height)
-        first = max(0, min(top - margin, done if far else top))
-        rows = np.asarray(image[first : min(height, bottom + margin)])
-
-        def along_x(y0: int, y1: int, rows=rows, first=first, start=start) -> None:
-            planes = _as_planes(rows[y0 - first : y1 - first], missing, len(sigmas))
-            for i, array in between.items():
-                array[y0 - start : y1 - start] = blur_rows(planes[i], kernels[i])
-
-        def along_y(x0: int, x1: int, start=start, stop=stop, top=top, bottom=bottom) -> None:
-            for i, array in between.items():
-                reach = kernels[i].reach
-                y0, y1 = max(start, top - reach), min(stop, bottom + reach)
-                columns = np.ascontiguousarray(array[y0 - start : y1 - start, x0:x1].T)
-                column_blurs = blur_rows(columns, kernels[i])[:, top - y0 : bottom - y0]
-                blurred[i][: bottom - top, x0:x1] = column_blurs.T
+        bottom = min(top + band, height)
+        for blur in blurs.values():
+            blur.run(top, bottom, image, threads)
+        first = max(0, top - near)
+        rows = np.asarray(image[first : min(height, bottom + near)])
 
         def finish(y0: int, y1: int, x0: int, x1: int, rows=rows, first=first, top=top) -> None:
             tile = slice(y0 - top, y1 - top), slice(x0, x1)
-            blurs = [
-                blurred[i][tile]
-                if i in blurred
-                else _blur_tile(rows, first, height, kernel, i >= len(sigmas), (y0, y1, x0, x1))
+            planes = [
+                blurs[i].blurred[tile]
+                if i in blurs
+                else _blur_tile(rows, first, height, kernel, i >= count, (y0, y1, x0, x1))
                 for i, kernel in enumerate(kernels)
             ]
             if missing:
                 # A pixel that is there weighs more than this itself; the others become NaN.
-                weights = [np.maximum(weight, 1e-14) for weight in blurs[len(sigmas) :]]
-                blurs = [value / weight for value, weight in zip(blurs, weights, strict=False)]
-            gone = ~np.isfinite(rows[y0 - first : y1 - first, x0:x1]) if missing else None
-            for result, values in zip(results, combine(*blurs), strict=True):
+                weights = [np.maximum(weight, 1e-14) for weight in planes[count:]]
+                planes = [value / weight for value, weight in zip(planes, weights, strict=False)]
+                gone = ~np.isfinite(rows[y0 - first : y1 - first, x0:x1])
+            for result, values in zip(results, combine(*planes), strict=True):
                 result[tile] = values
                 if missing:
                     result[tile][gone] = np.nan
 
-        if far:
-            run_tasks(along_x, _slices(done, stop, width), threads)
-            done = stop
-            run_tasks(along_y, _slices(0, width, stop - start), threads)
         run_tasks(finish, _tiles(top, bottom, width), threads)
         yield top, bottom, [result[: bottom - top] for result in results]
         forget_rows(image, top, bottom)
 
 
-def _as_planes(rows: np.ndarray, missing: bool, count: int) -> list[np.ndarray]:
-    """Give the values for each blur, and the masks for as many more if any pixel is missing."""
-    values = rows.astype(np.float64)
-    if not missing:
-        return [values] * count
-    there = np.isfinite(values)
-    values[~there] = 0
-    return [values] * count + [there.astype(np.float64)] * count
+def _pixels_or_mask(rows: np.ndarray, mask: bool) -> np.ndarray:
+    """Give pixels as float64, 0 where they are missing, or 1 where they are there and else 0."""
+    if rows.dtype.kind != "f":
+        return rows.astype(np.float64)
+    there = np.isfinite(rows)
+    return there.astype(np.float64) if mask else np.where(there, rows, 0.0).astype(np.float64)
 
 
 def _blur_tile(
@@ -237,9 +244,7 @@ def _blur_tile(
     pixels = rows[top - first : bottom - first, left:right]
     padded = np.empty((y1 - y0 + 2 * reach, x1 - x0 + 2 * reach))
     inside = padded[top - y0 + reach : bottom - y0 + reach, left - x0 + reach : right - x0 + reach]
-    inside[...] = np.isfinite(pixels) if mask else pixels
-    if not mask and pixels.dtype.kind == "f":
-        inside[~np.isfinite(pixels)] = 0
+    inside[...] = _pixels_or_mask(pixels, mask)
     above, before = top - y0 + reach, left - x0 + reach
     padded[above : above + bottom - top, :before] = inside[:, :1]
     padded[above : above + bottom - top, before + right - left :] = inside[:, -1:]

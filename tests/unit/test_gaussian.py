@@ -38,18 +38,18 @@ def _assert_close(image, low, high):
     """Compare with scikit-image, to 1e-6 of its largest value.
 
     What scikit-image itself rounds away in double precision (a constant image gives it
-    differences of some 1e-16 of the grey level) is left aside.
+    differences of some 1e-16 of the grey level) is left aside, and what float32 cannot hold.
     """
     expected = reference.difference_of_gaussians(image.astype(np.float64), low, high)
     result = difference_of_gaussians(image, low, high)
     assert result.dtype == np.float32
-    rounding = 1e-13 * np.abs(image.astype(np.float64)).max()
+    rounding = 1e-13 * np.abs(image.astype(np.float64)).max() + np.finfo(np.float32).tiny
     np.testing.assert_allclose(
         result, expected, rtol=0, atol=1e-6 * np.abs(expected).max() + rounding
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(image=IMAGES, low=SIGMAS, high=SIGMAS)
 def test_difference_equals_scikit_image_edges_included(image, low, high):
     low, high = sorted((low, high))
@@ -57,12 +57,15 @@ def test_difference_equals_scikit_image_edges_included(image, low, high):
         _assert_close(image, low, high)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(image=IMAGES, sigma=SIGMAS)
 def test_blur_equals_scipy(image, sigma):
     expected = ndimage.gaussian_filter(image.astype(np.float64), sigma, mode="nearest", truncate=4)
     np.testing.assert_allclose(
-        gaussian(image, sigma), expected, rtol=1e-6, atol=1e-7 * np.abs(expected).max()
+        gaussian(image, sigma),
+        expected,
+        rtol=1e-6,
+        atol=1e-7 * np.abs(expected).max() + np.finfo(np.float32).tiny,
     )
 
 
