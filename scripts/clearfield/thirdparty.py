@@ -19,9 +19,9 @@ def import_reader(module: str, package: str, path: str | PathLike) -> ModuleType
     Parameters
     ----------
     module : str
-        As imported, e.g. "pylibCZIrw.czi".
+        As imported, e.g. "imagecodecs".
     package : str
-        As installed, e.g. "pylibCZIrw".
+        As installed.
     path : path
         The file that needs it, for the error.
     """
