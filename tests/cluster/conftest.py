@@ -66,6 +66,7 @@ class ClusterRun:
         self.folder, self.stand = folder, stand
         self.config: dict = {}
         self.options = HASTE
+        self.drivers: list[subprocess.Popen] = []
         self.faults = folder / "faults"
         self.faults.mkdir(parents=True)
         self.environment = ENVIRONMENT | (stand.environment if stand else {}) | {"COLUMNS": "200"}
@@ -96,9 +97,18 @@ class ClusterRun:
     def start(self, *arguments: str) -> subprocess.Popen:
         """Start a run and leave it to itself; what it says goes to `run.log`."""
         with (self.folder / "run.log").open("a") as log:
-            return subprocess.Popen(
+            driver = subprocess.Popen(
                 self.command(*arguments), env=self.environment, stdout=log, stderr=log
             )
+        self.drivers.append(driver)
+        return driver
+
+    def close(self) -> None:
+        """End what a failed test has left running."""
+        (self.faults / "hold").unlink(missing_ok=True)
+        end([driver.pid for driver in self.drivers if driver.poll() is None])
+        for job in self.stand.running():
+            self.stand.cancel(job)
 
     def finish(self, driver: subprocess.Popen, status: int = 0) -> str:
         try:
@@ -141,9 +151,11 @@ class ClusterRun:
 
 
 @pytest.fixture
-def cluster(stand, tmp_path: Path) -> ClusterRun:
+def cluster(stand, tmp_path: Path) -> Iterator[ClusterRun]:
     """An empty folder to run in, on the scheduler."""
-    return ClusterRun(tmp_path / "run", stand)
+    run = ClusterRun(tmp_path / "run", stand)
+    yield run
+    run.close()
 
 
 @pytest.fixture(scope="session")

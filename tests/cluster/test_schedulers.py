@@ -92,7 +92,8 @@ def test_a_lost_node_s_job_runs_again(cluster, reference):
     expected = only_one(cluster, reference)
     (cluster.faults / "hold").touch()
     driver = cluster.start()
-    node = cluster.stand.running()[cluster.hold(driver)]
+    job = cluster.hold(driver)
+    node = cluster.stand.running()[job]
     cluster.stand.fail_node(node)
     (cluster.faults / "hold").unlink()
     assert not cluster.outputs(ONE).keys() & expected.keys()
