@@ -45,6 +45,7 @@ class StackStatistics:
             depths = [k for k in (10, 12, 14, 16) if 2**k - 1 <= np.iinfo(dtype).max]
             self._candidates = {2**k - 1 for k in depths} | {int(np.iinfo(dtype).max)}
         self._ones = np.ones(width)
+        self._spaces: list[np.ndarray] = []
         rows = -(-height // SAMPLED_ROWS)
         self._sums = np.zeros((planes, rows))
         self._squares = np.zeros((planes, rows))
@@ -64,11 +65,13 @@ class StackStatistics:
         if start >= len(rows):
             return
         # In float64, sums of 16-bit integers and of their squares are exact in any order.
-        values = rows[start::SAMPLED_ROWS].astype("f8")
+        sampled = rows[start::SAMPLED_ROWS]
+        space = self._take_space(sampled.shape)
+        values, steps = space[:, : len(sampled)]
+        np.copyto(values, sampled)
         at = (first_row + start) // SAMPLED_ROWS
         place = (plane, slice(at, at + len(values)))
         # One long row is subtracted three times as fast as many; what crosses their ends is 0.
-        steps = np.empty_like(values)
         np.subtract(values.reshape(-1)[2:], values.reshape(-1)[:-2], out=steps.reshape(-1)[:-2])
         steps[:, -2:] = 0
         if self._dtype.kind == "f":
@@ -80,6 +83,15 @@ class StackStatistics:
             steps = np.where(finite, steps, 0)
         self._sums[place] = values @ self._ones
         self._squares[place] = np.vecdot(steps, steps)
+        self._spaces.append(space)
+
+    def _take_space(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Give memory for two arrays; new memory for each block would cost more than the sums."""
+        try:
+            space = self._spaces.pop()
+        except IndexError:
+            return np.empty((2, *shape))
+        return space if space.shape[1] >= shape[0] else np.empty((2, *shape))
 
     def count(self, planes: np.ndarray, highest: float) -> None:
         """Count saturated pixels of blocks (any shape) whose largest value is at most `highest`.
