@@ -52,7 +52,9 @@ def plot_qc(
                 view = make_view(
                     *planes, profile=row, size=size, folder=Path(figure).parent, threads=1, **known
                 )
-                view.sizes, view.radius_px = sizes, rows[time, index]["radius_px"]
+                view.sizes = sizes
+                if channel["method"] != "dog":  # a sigma is no radius
+                    view.radius_px = rows[time, index]["radius_px"]
                 view.title = f"{channel['name']} (channel {index})"
                 view.title += f", time {time} of 0–{times - 1}" if times > 1 else ""
                 view.title += f": {describe_settings(channel)}"

@@ -152,13 +152,13 @@ def draw_cohort(rows: list[dict], outliers: list[dict]) -> Figure | None:
         names = [shorten(name, max(4, 44 // len(groups))) for name, *_ in groups]
         axes.set_xticks(range(len(groups)), names, fontsize=9 if len(groups) < 6 else 7)
         axes.spines[["top", "right"]].set_visible(False)
-        written = []  # heights of the names so far, px: names that would overlap move down
+        written = []  # heights of the names so far, px: names that would overlap move inwards
         for one in named:
             at = points[one["sample"], one["time"], one["channel_name"]]
             height = (at[1] - low) / (high - low) * tall
             place = height
             while any(abs(place - other) < 12 for other in written):
-                place -= 12
+                place += -12 if height > tall / 2 else 12
             written.append(place)
             left = at[0] > (len(groups) - 1) / 2
             axes.annotate(

@@ -13,7 +13,6 @@ from .canvas import (
     GREY,
     ORANGE,
     PURPLE,
-    SKY,
     VERMILLION,
     add_axes,
     add_pixels,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from .view import View
 
-SATURATED, CLIPPED, NONFINITE = ORANGE, SKY, PURPLE
+SATURATED, CLIPPED_LOW, CLIPPED_HIGH, NONFINITE = ORANGE, BLUE, VERMILLION, PURPLE
 
 # Pixels of the figure.
 WIDTH = 1800
@@ -86,6 +85,17 @@ def describe_settings(channel: dict) -> str:
     if channel["light_background"] and channel["method"] != "none":
         parts.append("dark objects on light background")
     return ", ".join(parts)
+
+
+def level(value: float) -> str:
+    """Write a grey level with as many digits as matter.
+
+    Examples
+    --------
+    >>> level(12345.6), level(352.468), level(-0.5)
+    ('12346', '352.5', '−0.5')
+    """
+    return (f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}").replace("-", "−")
 
 
 def draw_figure(
@@ -150,16 +160,17 @@ def _draw_row(
     nonfinite = nonfinite if nonfinite.any() else None
     line = round((view.row + 0.5) / view.shape[0] * rows)
     left = x
-    for name, caption, limits, mark, colour in (
-        ("projection", projection_name, view.raw_range, view.saturated, SATURATED),
-        ("background", "Background", view.raw_range, None, BLACK),
-        ("result", "Result", view.result_range, view.clipped, CLIPPED),
+    cut = (view.clipped_low, CLIPPED_LOW), (view.clipped_high, CLIPPED_HIGH)
+    for name, caption, limits, own in (
+        ("projection", projection_name, view.raw_range, ((view.saturated, SATURATED),)),
+        ("background", "Background", view.raw_range, ()),
+        ("result", "Result", view.result_range, cut),
     ):
         add_text(figure, left, captions, caption)
         rgba = to_grey(fit(view.panels[name], size), limits)
-        for marks, paint_colour in ((mark, colour), (nonfinite, NONFINITE)):
+        for marks, colour in (*own, (nonfinite, NONFINITE)):
             if marks is not None:
-                paint(rgba, fit(marks, size), paint_colour)
+                paint(rgba, fit(marks, size), colour)
         add_pixels(figure, rgba, left, top)
         add_rectangle(figure, left - 10, top + line - 1, 8, 3, color=BLACK)
         if name == "projection":
@@ -170,11 +181,14 @@ def _draw_row(
             left += columns + GAP
             continue
         if name == "background":
-            note = "{:.6g} to {:.6g}".format(*view.background_range).replace("-", "−")
+            note = " to ".join(level(value) for value in view.background_range)
             add_text(figure, left, notes, note, color=GREY)
         elif view.clipped_fraction > 0:
             note = f"■ {100 * view.clipped_fraction:.2g} % clipped"
-            add_text(figure, left, notes, note, color=BLUE)
+            add_text(figure, left, notes, note, color=CLIPPED_LOW)
+            if view.clipped_high is not None:
+                note = "■ at the upper end"
+                add_text(figure, left + 118, notes, note, color=CLIPPED_HIGH)
         left += columns + 8
         _draw_grey_bar(figure, left, top, rows, limits)
         add_text(figure, left - 4, captions, "grey levels", fontsize=8, color=GREY)

@@ -13,6 +13,8 @@ _PROJECTIONS = {
     "median": "median projection",
 }
 
+_CITATION = " (Soille, Morphological Image Analysis, Springer 2004)"
+
 
 def write_methods(rows: list[dict], config: dict, versions: dict[str, str]) -> str:
     """Write the paragraph.
@@ -59,16 +61,20 @@ transform (Soille, Morphological Image Analysis, Springer 2004) with a disk of r
         last = "the last" if project["last_plane"] is None else project["last_plane"]
         planes = f" of planes {first} to {last} (counted from 0)"
     light = config["subtract_background"]["light_background"]
-    used: dict[tuple[str, str], dict[str, set]] = {}
+    in_um = config["subtract_background"].get("unit") == "um"
+    used: dict[tuple[str, float], list[dict]] = {}
     for row in rows:
-        key = row.get("method", ""), _radius(row)
-        used.setdefault(key, {}).setdefault(row["channel_name"], set()).add(row["sample"])
+        radius = to_number(row.get("radius_um" if in_um else "radius_px"))
+        used.setdefault((row.get("method", ""), radius if radius == radius else -1), []).append(row)
     parts = []
-    for (method, radius), where in used.items():
-        text = _describe(method, radius, light, config)
+    for (method, _), own in used.items():
+        text = _describe(method, _radius(own), light, config)
         if len(used) > 1:
-            count = len(set().union(*where.values()))
-            text += f" [{', '.join(list(where)[:6])}; {count} of {len(samples)} stacks]"
+            names = list(dict.fromkeys(row["channel_name"] for row in own))
+            count = len({row["sample"] for row in own})
+            text += f" [{', '.join(names[:6])}; {count} of {len(samples)} stacks]"
+        if parts:
+            text = text.replace(_CITATION, "")
         parts.append(text)
     removed = "; ".join(parts) if parts else "nothing"
     programs = ", ".join(f"{n} {v}" for n, v in versions.items() if n != "clearfield")
@@ -81,20 +87,24 @@ transform (Soille, Morphological Image Analysis, Springer 2004) with a disk of r
     )
 
 
-def _radius(row: dict) -> str:
-    px, um = to_number(row.get("radius_px")), to_number(row.get("radius_um"))
-    if px != px:
-        return ""
-    return f"{px:.4g} px" + (f" ({um:.4g} µm)" if um == um else "")
+def _radius(rows: list[dict]) -> str:
+    """Write the radius of rows in px and in µm; a range where the calibrations differ."""
+
+    def span(column: str, unit: str) -> str:
+        values = [value for row in rows if (value := to_number(row.get(column))) == value]
+        if not values:
+            return ""
+        low, high = f"{min(values):.4g}", f"{max(values):.4g}"
+        return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+
+    px, um = span("radius_px", "px"), span("radius_um", "µm")
+    return f"{px} ({um})" if um else px
 
 
 def _describe(method: str, radius: str, light: bool, config: dict) -> str:
     if method == "tophat":
         kind = "black" if light else "white"
-        return (
-            f"a {kind} top-hat transform (Soille, Morphological Image Analysis, Springer 2004) "
-            f"with a disk of radius {radius}"
-        )
+        return f"a {kind} top-hat transform{_CITATION} with a disk of radius {radius}"
     if method == "minmax":
         order = ("maximum", "minimum") if light else ("minimum", "maximum")
         return (

@@ -32,8 +32,8 @@ class View:
         Rows and columns of the full plane.
     panels : dict of str to (y, x) float32
         "projection", "background" and "result", as `display.shrink` leaves them; NaN is marked.
-    saturated, clipped : (y, x) bool or None
-        Marks of the projection and of the result; None where there are none.
+    saturated, clipped_low, clipped_high : (y, x) bool or None
+        Marks of the projection, and of the result; None where there are none.
     saturated_fraction, clipped_fraction : float
         Of the stack, and of the result.
     row : int
@@ -56,7 +56,8 @@ class View:
     shape: tuple[int, int]
     panels: dict[str, np.ndarray]
     saturated: np.ndarray | None
-    clipped: np.ndarray | None
+    clipped_low: np.ndarray | None
+    clipped_high: np.ndarray | None
     saturated_fraction: float
     clipped_fraction: float
     row: int
@@ -91,7 +92,7 @@ def make_view(
     channel : dict
         Method, light_background and sizes in px.
     output : dict
-        ``dtype`` of the result, ``negative``, ``offset``.
+        ``negative`` and ``offset``.
     statistics : dict
         ``saturation_level`` and ``saturated_fraction`` of the stack.
     clipped : dict
@@ -129,9 +130,7 @@ def make_view(
         shape=tuple(projection.shape),
         panels=panels,
         saturated=saturated,
-        clipped=_clipped_marks(projection, background, result, channel, output, size)
-        if cut
-        else None,
+        **_clipped_marks(projection, background, result, channel, output, clipped, size),
         saturated_fraction=statistics.get("saturated_fraction") or 0.0,
         clipped_fraction=cut / pixels,
         row=row,
@@ -245,25 +244,32 @@ def _clipped_marks(
     result: np.ndarray,
     channel: dict,
     output: dict,
+    clipped: dict,
     size: tuple[int, int],
-) -> np.ndarray:
-    """Mark the pixels that the result's dtype, or `negative: clip`, cut."""
-    dtype = np.dtype(output["dtype"])
+) -> dict[str, np.ndarray | None]:
+    """Mark the pixels that the result's dtype, or `negative: clip`, cut at either end."""
+    dtype = np.dtype(result.dtype)
     unsigned = dtype.kind == "u"
     low = 0.0 if unsigned or output["negative"] == "clip" else -np.inf
     high = float(np.iinfo(dtype).max) if unsigned else np.inf
     offset = output.get("offset", 0) if output["negative"] == "offset" else 0
 
-    def marked(rows: slice) -> np.ndarray:
-        if channel["method"] == "dog":  # an exact 0 of a difference of Gaussians is next to none
-            levels = result[rows]
-            return (levels <= low) | (levels >= high)
+    def difference(rows: slice) -> np.ndarray:
         image = np.asarray(projection[rows]).astype(np.float64)
         estimate = np.asarray(background[rows])
-        difference = estimate - image if channel["light_background"] else image - estimate
-        return (difference + offset < low) | (difference + offset > high)
+        return (estimate - image if channel["light_background"] else image - estimate) + offset
 
-    return shrink_marks(result, size, marked)
+    def below(rows: slice) -> np.ndarray:
+        # An exact 0 of a difference of Gaussians is next to none.
+        return result[rows] <= low if channel["method"] == "dog" else difference(rows) < low
+
+    def above(rows: slice) -> np.ndarray:
+        return result[rows] >= high if channel["method"] == "dog" else difference(rows) > high
+
+    return {
+        name: shrink_marks(result, size, cut) if clipped[name] else None
+        for name, cut in (("clipped_low", below), ("clipped_high", above))
+    }
 
 
 def _brightest_row(result: np.ndarray) -> int:

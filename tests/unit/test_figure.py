@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clearfield.background import output_dtype, subtract_blocks
-from clearfield.canvas import ORANGE, SKY, new_figure, save_png, write_png
+from clearfield.canvas import BLUE, ORANGE, new_figure, save_png, write_png
 from clearfield.display import fit, grey_range, panel_size, shrink, shrink_marks, to_grey
 from clearfield.errors import ClearfieldError
 from clearfield.figure import draw_figure
@@ -216,10 +216,36 @@ def test_saturated_and_clipped_pixels_are_marked(tmp_path):
     saturated = pixels_of(arguments["figure"], ORANGE)
     # Drawn four times larger; the numbers below it in other colours.
     assert saturated == 16 * np.count_nonzero(image >= 1000)
-    assert pixels_of(arguments["figure"], SKY) > 0
-    plot_qc(**write_sample(tmp_path, np.minimum(image, 999)[None, None], [TOPHAT]))
-    assert pixels_of(arguments["figure"], ORANGE) == 0
-    assert pixels_of(arguments["figure"], SKY) == 0
+    plain = write_sample(tmp_path, np.minimum(image, 999)[None, None], [TOPHAT])
+    clipped = pixels_of(arguments["figure"], BLUE)
+    plot_qc(**plain)
+    assert pixels_of(plain["figure"], ORANGE) == 0
+    # The background's line is blue too; hundreds of clipped pixels are more.
+    assert clipped > pixels_of(plain["figure"], BLUE) + 1000
+
+
+def test_pixels_clipped_at_either_end_are_told_apart():
+    image = np.full((40, 40), 100, np.uint16)
+    image[10, 10], image[30, 30] = 0, 900
+    channel = MINMAX | {"min_size": 1, "max_size": 3}
+    output = {"negative": "clip", "offset": 1000}
+    result, counts = subtract(image, channel, output, "uint8")
+    view = make_view(
+        image, result, channel=channel, output=output | {"dtype": "uint8"}, statistics={},
+        clipped=counts, profile=None, size=(40, 40), threads=1,
+    )  # fmt: skip
+    assert view.clipped_fraction == (counts["clipped_low"] + counts["clipped_high"]) / 1600
+    assert view.clipped_low.sum() == counts["clipped_low"] == 9  # the hole, and beside the peak
+    assert view.clipped_high is None
+    image[20, 20] = 500
+    channel = TOPHAT | {"radius": 3}
+    result, counts = subtract(image, channel, output, "uint8")
+    view = make_view(
+        image, result, channel=channel, output=output | {"dtype": "uint8"}, statistics={},
+        clipped=counts, profile=None, size=(40, 40), threads=1,
+    )  # fmt: skip
+    assert view.clipped_low is None
+    assert np.argwhere(view.clipped_high).tolist() == [[20, 20], [30, 30]]
 
 
 def test_one_marked_pixel_of_a_large_image_stays_visible():
