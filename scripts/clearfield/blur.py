@@ -89,51 +89,65 @@ def _add_shifted(
     return total
 
 
-def blur_rows(rows: np.ndarray, kernel: Kernel) -> np.ndarray:
-    """Convolve each row with a kernel, at a cost that does not grow with its reach.
+def blur_rows(buffer: np.ndarray, width: int, kernel: Kernel) -> None:
+    """Convolve rows with a kernel in place, at a cost that does not grow with its reach.
 
-    With zeros beyond its ends a row is transformed; then the weight that falls beyond an end,
-    times the value there, is added.
+    The kernel is real and symmetric, so the real and the imaginary part of a row are blurred each
+    by itself: a buffer holds two rows of pixels for the price of one transform. With zeros beyond
+    its ends a row is transformed; then the weight that falls beyond an end, times the value there,
+    is added.
 
     Parameters
     ----------
-    rows : (N, X) float64 array
-        Both ends of a row go on with their last value.
+    buffer : (N, length) complex128 array
+        `transform_length` gives the length. Both ends of a row, its first `width` values, go on
+        with their last value; what follows is overwritten.
+    width : int
     kernel : Kernel
-
-    Returns
-    -------
-    (N, X) float64 array
 
     Examples
     --------
-    >>> blur_rows(np.array([[4.0, 0, 0, 0]]), Kernel(1, np.array([0.5, 0.25]))).round(9) + 0.0
-    array([[3., 1., 0., 0.]])
+    >>> kernel = Kernel(1, np.array([0.5, 0.25]))
+    >>> buffer = np.zeros((1, transform_length(4, kernel)), complex)
+    >>> buffer[0, :4] = [4 + 8j, 0, 0, 0]
+    >>> blur_rows(buffer, 4, kernel)
+    >>> buffer[0, :2].real.round(9), buffer[0, :2].imag.round(9)
+    (array([3., 1.]), array([6., 2.]))
     """
-    width = rows.shape[1]
-    length, spectrum, beyond = _prepared(kernel.reach, kernel.half.tobytes(), width)
-    transformed = np.fft.rfft(rows, length, axis=1)
-    transformed *= spectrum
-    result = np.fft.irfft(transformed, length, axis=1)[:, :width]
+    spectrum, beyond = _prepared(kernel.reach, kernel.half.tobytes(), width)
+    first, last = buffer[:, :1].copy(), buffer[:, width - 1 : width].copy()
+    buffer[:, width:] = 0
+    np.fft.fft(buffer, axis=1, out=buffer)
+    np.multiply(buffer, spectrum, out=buffer)
+    np.fft.ifft(buffer, axis=1, out=buffer)
     count = len(beyond)
-    result[:, :count] += rows[:, :1] * beyond
-    result[:, width - count :] += rows[:, -1:] * beyond[::-1]
-    return result
+    buffer[:, :count] += first * beyond
+    buffer[:, width - count : width] += last * beyond[::-1]
+
+
+def transform_length(width: int, kernel: Kernel) -> int:
+    """Give the length of a buffer in which a row's end does not wrap round into its beginning.
+
+    Examples
+    --------
+    >>> transform_length(2048, gaussian_kernel(100))
+    2500
+    """
+    return fast_length(width + min(kernel.reach, width - 1))
 
 
 @lru_cache(maxsize=16)
-def _prepared(reach: int, half: bytes, width: int) -> tuple[int, np.ndarray, np.ndarray]:
-    """Give transform length, the kernel's spectrum, and its weight beyond the end at each pixel."""
-    half = np.frombuffer(half)
+def _prepared(reach: int, half: bytes, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Give the kernel's spectrum, and its weight beyond the end of a row at each pixel."""
+    weights = Kernel(reach, np.frombuffer(half))
     within = min(reach, width - 1)  # farther weights meet no pixel of the row
-    length = fast_length(width + within)
-    kernel = np.zeros(length)
-    kernel[: within + 1] = half[: within + 1]
+    line = np.zeros(transform_length(width, weights))
+    line[: within + 1] = weights.half[: within + 1]
     if within:
-        kernel[-within:] = half[within:0:-1]
+        line[-within:] = weights.half[within:0:-1]
     # beyond[i] = sum of the weights at distances i + 1, i + 2, ... reach
-    beyond = np.cumsum(half[:0:-1])[::-1][:width]
-    return length, np.fft.rfft(kernel).real.copy(), beyond.copy()
+    beyond = np.cumsum(weights.half[:0:-1])[::-1][:width]
+    return np.fft.fft(line).real.copy(), beyond.copy()
 
 
 def fast_length(least: int) -> int:

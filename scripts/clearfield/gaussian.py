@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .blur import NEAR, Kernel, blur_near, blur_rows, gaussian_kernel
+from .blur import NEAR, Kernel, blur_near, blur_rows, gaussian_kernel, transform_length
 from .errors import ClearfieldError
 from .parallel import run_tasks, thread_count
 from .plane import check_plane, forget_rows
@@ -141,9 +141,12 @@ class _LongBlur:
     def __init__(self, kernel: Kernel, mask: bool, band: int, height: int, width: int) -> None:
         self.kernel, self.mask, self.height = kernel, mask, height
         held = min(height, band + 2 * kernel.reach)
-        # Rows of a length that is a power of two would meet in the same few places of the cache.
-        self.between = np.empty((held, width + 8))[:, :width]
-        self.blurred = np.empty((min(height, band), width))
+        # An even number of columns, to be blurred in pairs. Rows of a length that is a power of
+        # two would meet in the same few places of the cache.
+        even = width + width % 2
+        self.between = np.zeros((held, even + 8))[:, :even]
+        self.blurred = np.empty((min(height, band), even))
+        self.width = width
         self.start = self.done = 0  # the rows that `between` holds
 
     def run(self, top: int, bottom: int, image: np.ndarray, threads: int) -> None:
@@ -154,19 +157,28 @@ class _LongBlur:
             between[row] = between[row + start - self.start]
         done = self.done
         rows = np.asarray(image[done:stop])
-        width = between.shape[1]
+        width, held = self.width, stop - start
+        pairs, blurred = between.view(np.complex128), self.blurred.view(np.complex128)
 
         def along_x(y0: int, y1: int) -> None:
             pixels = _pixels_or_mask(rows[y0 - done : y1 - done], self.mask)
-            between[y0 - start : y1 - start] = blur_rows(pixels, kernel)
+            half = (y1 - y0 + 1) // 2  # the rows above this one are paired with those below
+            buffer = np.zeros((half, transform_length(width, kernel)), np.complex128)
+            buffer.real[:, :width] = pixels[:half]
+            buffer.imag[: y1 - y0 - half, :width] = pixels[half:]
+            blur_rows(buffer, width, kernel)
+            target = between[y0 - start : y1 - start, :width]
+            target[:half] = buffer.real[:, :width]
+            target[half:] = buffer.imag[: y1 - y0 - half, :width]
 
         def along_y(x0: int, x1: int) -> None:
-            columns = np.ascontiguousarray(between[: stop - start, x0:x1].T)
-            columns = blur_rows(columns, kernel)[:, top - start : bottom - start]
-            self.blurred[: bottom - top, x0:x1] = columns.T
+            buffer = np.empty((x1 - x0, transform_length(held, kernel)), np.complex128)
+            buffer[:, :held] = pairs[:held, x0:x1].T
+            blur_rows(buffer, held, kernel)
+            blurred[: bottom - top, x0:x1] = buffer[:, top - start : bottom - start].T
 
         run_tasks(along_x, _slices(done, stop, width), threads)
-        run_tasks(along_y, _slices(0, width, stop - start), threads)
+        run_tasks(along_y, _slices(0, blurred.shape[1], 2 * held), threads)
         self.start, self.done = start, stop
 
 
@@ -221,11 +233,11 @@ def _blurred_bands(
 
 
 def _pixels_or_mask(rows: np.ndarray, mask: bool) -> np.ndarray:
-    """Give pixels as float64, 0 where they are missing, or 1 where they are there and else 0."""
+    """Give pixels, 0 where they are missing, or a mask of those that are there."""
     if rows.dtype.kind != "f":
-        return rows.astype(np.float64)
+        return rows
     there = np.isfinite(rows)
-    return there.astype(np.float64) if mask else np.where(there, rows, 0.0).astype(np.float64)
+    return there if mask else np.where(there, rows, rows.dtype.type(0))
 
 
 def _blur_tile(
