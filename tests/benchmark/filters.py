@@ -39,6 +39,7 @@ class Line(NamedTuple):
     ours: float
     peer: str
     theirs: float | None
+    cpu_ratio: float | None
     aim: str
     remark: str
 
@@ -99,9 +100,11 @@ def main() -> None:
         "1.5",
         options.rounds,
     )
-    print(f"{_machine()}, {thread_count(None)} CPUs, NumPy {np.__version__}; medians\n")
-    print("| work | clearfield | beside | takes | ratio | aim | result |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        f"{_machine()}, {thread_count(None)} CPUs, NumPy {np.__version__}; medians of wall time\n"
+    )
+    print("| work | clearfield | beside | takes | ratio | aim | CPU time's ratio | result |")
+    print("|---|---|---|---|---|---|---|---|")
     for line in lines:
         ratio = f"{line.theirs / line.ours:,.1f} ×" if line.theirs else ""
         if "/ time" in line.work:
@@ -109,7 +112,7 @@ def main() -> None:
         theirs = f"{line.theirs * 1e3:,.1f} ms" if line.theirs else ""
         print(
             f"| {line.work} | {line.ours * 1e3:,.1f} ms | {line.peer} | {theirs} | {ratio} "
-            f"| {line.aim} | {line.remark} |"
+            f"| {line.aim} | {f'{line.cpu_ratio:,.1f} ×' if line.cpu_ratio else ''} | {line.remark} |"
         )
 
 
@@ -124,20 +127,26 @@ def _compare(
     """Let clearfield and the peers take turns; a peer gives (result, seconds) or is None."""
     expected = ours()
     times: dict[str, list[float]] = {name: [] for name in ("clearfield", *peers)}
+    cpu: dict[str, list[float]] = {name: [] for name in times}
     remarks = {}
     for turn in range(rounds):
         for name, peer in peers.items():
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             ours()
             times["clearfield"].append(time.perf_counter() - start)
+            cpu["clearfield"].append(time.process_time() - used)
             if peer is None or (turn > 0 and times[name][0] > 60):
                 continue
             if turn > 1 and times[name][0] > SLOW:
                 continue
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             answer = peer()
-            seconds = time.perf_counter() - start
-            result, seconds = answer if isinstance(answer, tuple) else (answer, seconds)
+            seconds, used = time.perf_counter() - start, time.process_time() - used
+            if isinstance(answer, tuple):  # another process, which took its own time
+                result, seconds = answer
+            else:
+                result = answer
+                cpu[name].append(used)
             times[name].append(seconds)
             remarks[name] = _agreement(expected, result, exact)
     median = statistics.median(times["clearfield"])
@@ -147,6 +156,9 @@ def _compare(
             median,
             name,
             statistics.median(times[name]) if times[name] else None,
+            statistics.median(cpu[name]) / statistics.median(cpu["clearfield"])
+            if cpu[name]
+            else None,
             f"{aims[name]} ×" if name in aims else "",
             remarks.get(name, "not installed"),
         )
@@ -170,7 +182,7 @@ def _scaling(work: str, more: Callable, less: Callable, aim: str, rounds: int) -
             function()
             seconds.append(time.perf_counter() - start)
     slow, fast = (statistics.median(seconds[1:]) for seconds in times)
-    return [Line(work, slow, "itself", fast, f"at most {aim}", "")]
+    return [Line(work, slow, "itself", fast, None, f"at most {aim}", "")]
 
 
 def _image(size: int, path: str | None) -> np.ndarray:
