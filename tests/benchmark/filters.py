@@ -109,10 +109,11 @@ def main() -> None:
         ratio = f"{line.theirs / line.ours:,.1f} ×" if line.theirs else ""
         if "/ time" in line.work:
             ratio = f"{line.ours / line.theirs:.2f}"
+        cpu = f"{line.cpu_ratio:,.1f} ×" if line.cpu_ratio else ""
         theirs = f"{line.theirs * 1e3:,.1f} ms" if line.theirs else ""
         print(
             f"| {line.work} | {line.ours * 1e3:,.1f} ms | {line.peer} | {theirs} | {ratio} "
-            f"| {line.aim} | {f'{line.cpu_ratio:,.1f} ×' if line.cpu_ratio else ''} | {line.remark} |"
+            f"| {line.aim} | {cpu} | {line.remark} |"
         )
 
 
