@@ -338,6 +338,13 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
         tile_depth, rows, across = 1, keyframe.rowsperstrip, 1
     rows = min(rows, height)
     down = -(-height // rows)
+    segments = samples * -(-depth // tile_depth) * down * across
+    for page in pages:
+        if min(len(page.dataoffsets), len(page.databytecounts)) < segments:
+            raise ClearfieldError(
+                f"{name} is damaged: page {page.index} (counted from 0) of {width} x {height} "
+                f"pixels has {len(page.dataoffsets)} strips or tiles instead of {segments}"
+            )
     row_bytes = width * interleaved * series.dtype.itemsize
     group = max(1, _BAND_BYTES // (rows * row_bytes))  # rows of segments in a band
     read_at = _reader(series.files)
