@@ -198,7 +198,11 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
     def read(index: tuple[int, ...]) -> np.ndarray:
         file = ordered[int(np.ravel_multi_index(index[: len(shape)], shape)) if shape else 0]
         # Opened for each plane: a folder may hold more files than can be open at once.
-        return _open_plane(file, first).read(tuple(index[len(shape) :]))
+        plane = _open_plane(file, first)
+        try:
+            return plane.read(tuple(index[len(shape) :]))
+        finally:  # its functions refer to it: break the circle, so that its file is closed now
+            plane.read = plane.bands = None
 
     size, names = _read_micromanager(Path(ordered[0]).parent)
     result = Series(
