@@ -3,7 +3,6 @@
 import json
 import math
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -33,6 +32,8 @@ def check_description(tif: tifffile.TiffFile, path: str) -> None:
         )
     if not tif.is_ome:
         return
+    from xml.etree import ElementTree
+
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
@@ -43,16 +44,13 @@ def check_description(tif: tifffile.TiffFile, path: str) -> None:
                 f"{name} is one part of an OME-TIFF whose description is in "
                 f"{element.get('MetadataFile')}; give the file that holds the description"
             )
-    files = {element.get("FileName") for element in root.iter() if element.tag.endswith("}UUID")}
-    uuids = {element.text for element in root.iter() if element.tag.endswith("}UUID")}
-    own = {root.get("UUID")} | ({None} if len(uuids) <= 1 else set())
     others = {
         element.get("FileName")
         for element in root.iter()
-        if element.tag.endswith("}UUID") and element.text not in own
-    } if len(uuids) > 1 or None not in own else set()  # fmt: skip
-    for file in sorted(others & files - {None, name}):
-        if not (Path(path).parent / file).is_file() or Path(file).is_absolute():
+        if element.tag.endswith("}UUID") and element.text != root.get("UUID")
+    }
+    for file in sorted(others - {None, name}):
+        if Path(file).is_absolute() or not (Path(path).parent / file).is_file():
             raise ClearfieldError(
                 f"{name} is one part of an OME-TIFF of several files, and {file} is not beside it"
             )
@@ -94,6 +92,8 @@ def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: in
 
 
 def _ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> dict:
+    from xml.etree import ElementTree
+
     root = ElementTree.fromstring(tif.ome_metadata)
     images = [element for element in root if element.tag.endswith("}Image")]
     if len(images) != len(tif.series):  # tifffile leaves out images without pixels
