@@ -168,6 +168,9 @@ class GridEngine:
     def start_node(self, node: str) -> None:
         self._call(str(BINARIES / "sge_execd"))
 
+    def await_requeue(self, job: str) -> None:
+        """Nothing to wait for: the node comes back and its job starts again."""
+
     def running(self) -> dict[str, str]:
         """Give the node of each running job, by the job's number."""
         rows = [row.split() for row in self._call("qstat", "-s", "r").splitlines()[2:]]

@@ -28,8 +28,7 @@ SlurmctldPort={port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-# Slurm runs a job of a lost node again only when its credential expired, by default after 120 s.
-AuthInfo=socket={folder}/munge/socket,cred_expire=3
+AuthInfo=socket={folder}/munge/socket
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
@@ -127,6 +126,15 @@ class Slurm:
         for pid in [*pids_in([self.folder / "pid" / node]), *watchers, *jobs]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def await_requeue(self, job: str) -> None:
+        """Wait until a lost node's job is queued again, and spare it the two minutes it sits out.
+
+        So long the credential of its first start may still be valid.
+        """
+        waiting = ("squeue", "-h", "-t", "PD", "-j", job)
+        wait_for("the lost job in the queue", lambda: self._call(*waiting).strip(), 120)
+        self._call("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def running(self) -> dict[str, str]:
         """Give the node of each running job, by the job's number."""

@@ -99,6 +99,7 @@ def test_a_lost_node_s_job_runs_again(cluster, reference):
     assert not cluster.outputs(ONE).keys() & expected.keys()
     if cluster.stand.nodes == 1:  # no other node to run on: it comes back
         cluster.stand.start_node(node)
+    cluster.stand.await_requeue(job)
     text = cluster.finish(driver)
     if cluster.stand.nodes > 1:
         cluster.stand.start_node(node)

@@ -2,9 +2,12 @@
 # Tells Snakemake how the Grid Engine job $1 fares: running, success or failed.
 # qstat knows the jobs that wait or run, qacct those that ended.
 
-jobs=$(qstat -u "$(id -un)") || { echo running; exit; } # no answer now: ask again later
-state=$(echo "$jobs" | awk -v job="$1" '$1 == job { print $5; exit }')
-case $state in
+state_of() {
+    jobs=$(qstat -u "$(id -un)") || { echo unknown; return; } # no answer now: ask again later
+    echo "$jobs" | awk -v job="$1" '$1 == job { print $5; exit }'
+}
+
+case $(state_of "$1") in
 *E*) # could not even start; qstat -j would say why
     qstat -j "$1" | grep '^error' >&2
     qdel "$1" >&2
@@ -20,6 +23,8 @@ esac
 # A job that ran again after its node died has several records: the last one counts.
 ended=$(qacct -j "$1" 2>/dev/null | awk '$1 == "failed" { f = $2 } $1 == "exit_status" { e = $2 }
     END { if (f != "") print (f == 0 && e == 0) ? "success" : "failed" }')
+# The job of a dead node has a record of that too, and then is back in the queue.
+if [ "$ended" = failed ] && [ -n "$(state_of "$1")" ]; then ended=running; fi
 if [ -z "$ended" ]; then
     # The record comes some seconds after the end. Where none comes, the accounting cannot be
     # read on this host, or the job was removed before it ran.
