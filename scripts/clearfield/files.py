@@ -50,7 +50,7 @@ def remove_orphans(folder: str | Path) -> None:
     host = socket.gethostname()
     for path in Path(folder).rglob(".*.tmp"):
         rest, _, process = path.name.removesuffix(".tmp").rpartition(".")
-        if rest.endswith(f".{host}") and process.isdigit() and Path(f"/proc/{process}").exists():
-            continue
-        with suppress(FileNotFoundError):
-            path.unlink()
+        alive = rest.endswith(f".{host}") and Path(f"/proc/{process}").exists()
+        if process.isdigit() and not alive:
+            with suppress(FileNotFoundError):
+                path.unlink()

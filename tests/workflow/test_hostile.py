@@ -68,13 +68,13 @@ def files_outside(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def hostile_run(tmp_path_factory) -> Runner:
-    """A run of one stack under each name, in a folder whose name has braces."""
+    """A run of one stack under some of the names, in a folder whose name has braces."""
     runner = Runner(tmp_path_factory.mktemp("hostile") / "a {folder} $(touch pwned) 'x'")
     source = write_stack(runner.folder / "raw [1] 'x'/-b $(touch pwned).tif", 1, (2, 16, 16))
     rows = ["sample\tpath\tload_stack.channel_names"]
     rows += [
         f"{quoted(name)}\t{source.relative_to(runner.folder)}\t{quoted(name.replace(',', ''))}"
-        for name in NAMES[:: 1 if os.environ.get("ALL_NAMES") else 4]
+        for name in NAMES[::6]
     ]
     (runner.folder / "sheet.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     runner.config = {"samples": "sheet.tsv", "subtract_background": {"tophat": {"radius": 2}}}
@@ -87,8 +87,7 @@ def quoted(cell: str) -> str:
 
 
 def test_hostile_names_of_samples_and_channels_work(hostile_run):
-    names = NAMES[::4]
-    for name in names:
+    for name in NAMES[::6]:
         assert (hostile_run.folder / f"results/subtracted/{name}.ome.tif").exists(), name
         assert (hostile_run.folder / f"results/qc/{name}.png").exists(), name
     assert "Nothing to be done" in hostile_run.run("-n").text

@@ -239,6 +239,7 @@ def test_a_fresh_checkout_of_the_example_runs_nothing(tmp_path):
 # ---- the same bytes ----
 
 
+@pytest.mark.second_tier
 def test_one_and_four_threads_and_another_folder_give_the_same_bytes(tmp_path):
     one = Runner(tmp_path / "one")
     write_stack(one.folder / "raw/tiled ä.tif", 3, (2, 3, 300, 290), tile=(64, 64),
