@@ -271,10 +271,8 @@ def _decode_planes(
     numbers = arranged.numbers.transpose(axes).ravel().tolist()
 
     def write(offset: int, decode) -> None:
-        for part in decode():
-            pixels = np.ascontiguousarray(part.T if transposed else part, dtype)
-            _write_all(descriptor, pixels, offset)
-            offset += pixels.nbytes
+        parts = (part.T if transposed else part for part in decode())
+        _write_all(descriptor, [np.ascontiguousarray(part, dtype) for part in parts], offset)
 
     def tasks():
         for number, (_, start) in zip(numbers, description.offsets, strict=True):
@@ -291,11 +289,16 @@ def _decode_planes(
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, pixels: np.ndarray, offset: int) -> None:
-    rest = memoryview(pixels).cast("B")
-    while len(rest):
-        written = os.pwrite(descriptor, rest, offset)
-        rest, offset = rest[written:], offset + written
+def _write_all(descriptor: int, arrays: list[np.ndarray], offset: int) -> None:
+    """Write arrays one behind the other in as few calls as the system allows."""
+    rest = [memoryview(array).cast("B") for array in arrays]
+    while rest:
+        written = os.pwritev(descriptor, rest[:64], offset)
+        offset += written
+        while rest and written >= len(rest[0]):
+            written -= len(rest.pop(0))
+        if written:
+            rest[0] = rest[0][written:]
 
 
 def _decode_across(
