@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from conftest import STANDS, ClusterRun
+from cluster_run import STANDS, ClusterRun
 
 PARTS = {"slurm": "slurm", "sge": "grid_engine"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import PROFILES, ClusterRun
+from cluster_run import PROFILES, ClusterRun
 
 CLUSTERS = ("slurm", "sge", "generic")
 STEPS = {

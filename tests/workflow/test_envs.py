@@ -11,7 +11,7 @@ import pytest
 import yaml
 from clearfield.codehash import code_files
 from clearfield.settings import json_text, rule_settings
-from conftest import ROOT
+from runner import ROOT
 
 ENVS = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}
 # Distribution (as conda-forge names it) of each module whose name differs from it.

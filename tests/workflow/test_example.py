@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import skimage.morphology
 import tifffile
-from conftest import ROOT, Runner
+from runner import ROOT, Runner
 
 SAMPLES = sorted(
     path.name.removesuffix(".tif").removesuffix(".ome")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clearfield import failures
 from clearfield.joblog import INTERRUPTED, UNFINISHED
-from conftest import Runner, write_stack
+from runner import Runner, write_stack
 
 CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
 BROKEN = ("s03", "s07", "s11")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from clearfield.errors import ClearfieldError
 from clearfield.run import Run
-from conftest import PROFILE, ROOT, Runner, write_stack
+from runner import PROFILE, ROOT, Runner, write_stack
 
 SCHEMAS = ROOT / "workflow/schemas"
 DEFAULTS = (ROOT / "config/config.yaml").read_text(encoding="utf-8")

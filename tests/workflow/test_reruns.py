@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from conftest import ROOT, Runner, copy_clone, write_stack
+from runner import ROOT, Runner, copy_clone, write_stack
 
 CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
 SUMMARY = {"summarize_qc": [""], "report_run": [""]}
