@@ -44,6 +44,8 @@ class StackStatistics:
         if dtype.kind in "iu":
             depths = [k for k in (10, 12, 14, 16) if 2**k - 1 <= np.iinfo(dtype).max]
             self._candidates = {2**k - 1 for k in depths} | {int(np.iinfo(dtype).max)}
+        if level is not None:
+            self._candidates.add(level)
         self._ones = np.ones(width)
         self._spaces: list[np.ndarray] = []
         rows = -(-height // SAMPLED_ROWS)
@@ -99,11 +101,7 @@ class StackStatistics:
         The pixels are looked at only where `highest` is a level at which a detector is full.
         """
         self._highest.append(highest)
-        if self._level is not None:
-            if highest >= self._level:
-                number = sum(int(np.count_nonzero(rows >= self._level)) for rows in planes)
-                self._saturated.append((self._level, number))
-        elif self._dtype.kind in "iu" and int(highest) in self._candidates:
+        if highest in self._candidates:
             number = sum(int(np.count_nonzero(rows == highest)) for rows in planes)
             self._saturated.append((int(highest), number))
 
@@ -116,6 +114,8 @@ class StackStatistics:
         finite = [value for value in self._highest if math.isfinite(value)]
         maximum = max(finite, default=None)
         level = self._level
+        if level is not None and maximum is not None and maximum > level:
+            level = None  # the pixels disprove what the file says of its detector
         if level is None and self._dtype.kind in "iu":
             level = int(np.iinfo(self._dtype).max)
             if int(maximum) in self._candidates:

@@ -121,14 +121,14 @@ def test_saturation_is_counted_in_every_method(method, tmp_path):
     assert [row["maximum"] for row in found] == [4095, 65535]
 
 
-def test_the_level_of_the_metadata_goes_first(tmp_path):
+def test_the_level_of_the_metadata_goes_first_unless_pixels_exceed_it(tmp_path):
     pixels = np.full((1, 1, 4, 40, 10), 4095, "u2")
     planes = stack_of(pixels, tmp_path)
     planes.stack.saturation_level = 16383
     assert whole(planes, "max")[1][0]["saturated_fraction"] == 0
-    planes.stack.saturation_level = 4000
+    planes.stack.saturation_level = 4000  # which the pixels disprove
     found = whole(planes, "max")[1][0]
-    assert (found["saturation_level"], found["saturated_fraction"]) == (4000, 1)
+    assert (found["saturation_level"], found["saturated_fraction"]) == (4095, 1)
 
 
 def test_means_and_sharpness_by_hand(tmp_path):
