@@ -6,7 +6,12 @@ rule explore_parameters:
     input:
         projection=f"results/projections/{RUN.explored}.ome.tif",
     output:
-        figure=f"results/explore/{RUN.explored}.png",
+        figure=report(
+            f"results/explore/{RUN.explored}.png",
+            caption="../report/explore.rst",
+            category="Explore",
+            labels={"sample": RUN.explored},
+        ),
     log:
         f"results/logs/explore_parameters/{RUN.explored}.log",
     conda:

@@ -9,7 +9,12 @@ rule plot_qc:
         subtracted="results/subtracted/{sample}.ome.tif",
         summary="results/subtracted/{sample}.json",
     output:
-        figure="results/qc/{sample}.png",
+        figure=report(
+            "results/qc/{sample}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"sample": "{sample}"},
+        ),
         table="results/qc/samples/{sample}.tsv",
     log:
         "results/logs/plot_qc/{sample}.log",

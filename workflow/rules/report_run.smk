@@ -6,7 +6,11 @@ rule report_run:
         metrics="results/qc/metrics.tsv",
         figures=for_samples("results/qc/{sample}.png"),
     output:
-        page="results/report/index.html",
+        page=report(
+            "results/report/index.html",
+            caption="../report/report.rst",
+            category="Page",
+        ),
     log:
         "results/logs/report_run.log",
     localrule: True

@@ -5,7 +5,11 @@ rule summarize_qc:
     input:
         tables=for_samples("results/qc/samples/{sample}.tsv"),
     output:
-        metrics="results/qc/metrics.tsv",
+        metrics=report(
+            "results/qc/metrics.tsv",
+            caption="../report/metrics.rst",
+            category="Metrics",
+        ),
     log:
         "results/logs/summarize_qc.log",
     localrule: True
