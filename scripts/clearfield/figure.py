@@ -181,8 +181,9 @@ def _draw_row(
             left += columns + GAP
             continue
         if name == "background":
-            note = " to ".join(level(value) for value in view.background_range)
-            add_text(figure, left, notes, note, color=GREY)
+            low, high = view.background_range
+            note = level(low) if low == high else f"{level(low)} to {level(high)}"
+            add_text(figure, left, notes, note if low <= high else "", color=GREY)
         elif view.clipped_fraction > 0:
             note = f"■ {100 * view.clipped_fraction:.2g} % clipped"
             add_text(figure, left, notes, note, color=CLIPPED_LOW)

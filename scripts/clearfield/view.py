@@ -140,8 +140,20 @@ def make_view(
         ],
         raw_range=grey_range([panels["projection"], panels["background"]]),
         result_range=result_range([panels["result"]], output),
-        background_range=grey_range([panels["background"]], 0, 100),
+        background_range=_extremes(panels["background"]),
     )
+
+
+def _extremes(image: np.ndarray) -> tuple[float, float]:
+    """Give the smallest and largest finite grey level, NaN without any.
+
+    Examples
+    --------
+    >>> _extremes(np.array([[5.0, np.nan]])), _extremes(np.array([[np.nan]]))
+    ((5.0, 5.0), (nan, nan))
+    """
+    finite = image[np.isfinite(image)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
 
 
 def result_range(results: list[np.ndarray], output: dict) -> tuple[float, float]:

@@ -273,6 +273,11 @@ def test_page_of_a_thousand_samples_is_small_and_opens_fast(browser, tmp_path):
     assert page.stat().st_size < 20e6
     browser.open(page)
     assert browser.evaluate("document.querySelectorAll('.card').length") == 1000
+    browser.wait_for(
+        "[...document.querySelectorAll('.card')].slice(0, 4).every(e => "
+        "e.querySelector('img').naturalWidth > 0 && "
+        "e.querySelector('b').checkVisibility({contentVisibilityAuto: true}))"
+    )
     assert "of 2,000 entries" in browser.evaluate("document.body.innerText")
     timing = browser.evaluate("JSON.stringify(performance.getEntriesByType('navigation')[0])")
     print(f"{page.stat().st_size / 1e6:.1f} MB, loaded in {json.loads(timing)['duration']:.0f} ms")
