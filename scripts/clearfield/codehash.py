@@ -48,7 +48,8 @@ def _imported(path: Path, package: Path) -> tuple[Path, ...]:
     found = []
     inside = package in path.parents
     text = path.read_text(encoding="utf-8")
-    by_name = "import_module(" in text
+    # The package itself imports lazily what is asked of it: see `_exported`.
+    by_name = "import_module(" in text and path != package / "__init__.py"
     for node in ast.walk(ast.parse(text)):
         if by_name and isinstance(node, ast.Constant) and isinstance(node.value, str):
             if node.value.isidentifier():
@@ -81,7 +82,20 @@ def _files_of(target: Path, members: tuple[str, ...]) -> list[Path]:
     if not target.is_dir():
         candidates = [target.with_suffix(".py")]
     else:
-        modules = [(target / member).with_suffix(".py") for member in members]
-        all_known = modules and all(path.is_file() for path in modules)
-        candidates = modules if all_known else [*modules, target / "__init__.py"]
+        modules = {member: (target / member).with_suffix(".py") for member in members}
+        candidates = [path for path in modules.values() if path.is_file()]
+        others = [member for member, path in modules.items() if not path.is_file()]
+        if others or not members:
+            package = target / "__init__.py"
+            candidates += [package, *(_exported(package, member) for member in others)]
     return [path for path in candidates if path.is_file()]
+
+
+def _exported(package: Path, name: str) -> Path:
+    """Find the module of a name that a package exports by a table of names and modules."""
+    for node in ast.walk(ast.parse(package.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == name:
+                    return (package.parent / str(getattr(value, "value", ""))).with_suffix(".py")
+    return package

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
+from clearfield.codehash import code_files
 from runner import ROOT, Runner, copy_clone, write_stack
 
 CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
@@ -268,3 +269,32 @@ def test_the_tests_see_what_they_should(finished):
     assert "decoded" in (logs / "b.log").read_text()
     assert tifffile.imread(finished.folder / "results/projections/a.ome.tif").max() > 700
     assert (ROOT / "Snakefile").exists()
+
+
+def test_the_code_of_a_rule_is_what_its_script_imports():
+    def modules(script: str) -> set[str]:
+        return {path.stem for path in code_files(str(ROOT / "scripts"), script)}
+
+    assert {"reading", "tiff", "czi", "axes"} <= modules("load_stack")
+    assert {"projection", "ometiff"} <= modules("project_stack")
+    assert {"background", "morphology", "gaussian"} <= modules("subtract_background")
+    assert not {"background", "morphology", "report"} & modules("load_stack")
+    assert not {"background", "morphology", "reading"} & modules("project_stack")
+    assert not {"reading", "projection", "figure"} & modules("subtract_background")
+    assert not {"figure", "background", "metrics"} & modules("summarize_qc")
+
+
+def test_a_name_taken_from_the_package_is_that_of_its_module(tmp_path):
+    package = tmp_path / "clearfield"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from importlib import import_module\nV = '1'\nHOME = {'f': 'one', 'g': 'two'}\n"
+    )
+    (package / "one.py").write_text("from .three import x\n")
+    for name in ("two", "three"):
+        (package / f"{name}.py").write_text("x = 1\n")
+    (tmp_path / "job.py").write_text("from clearfield import f\n")
+    (tmp_path / "version.py").write_text("from clearfield import V\n")
+    found = {path.stem for path in code_files(str(tmp_path), "job")}
+    assert found == {"job", "__init__", "one", "three"}
+    assert {path.stem for path in code_files(str(tmp_path), "version")} == {"version", "__init__"}
