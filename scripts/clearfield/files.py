@@ -1,7 +1,6 @@
 """Files that are whole or absent, never half-written."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,7 +25,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
     try:
         yield temporary
         descriptor = os.open(temporary, os.O_RDONLY)
@@ -47,7 +46,7 @@ def remove_orphans(folder: str | Path) -> None:
     For the moments when no job of this folder is at work. A process of another host that still
     writes (its run was killed, its cluster job was not) then fails to rename, as it should.
     """
-    host = socket.gethostname()
+    host = os.uname().nodename
     for path in Path(folder).rglob(".*.tmp"):
         rest, _, process = path.name.removesuffix(".tmp").rpartition(".")
         alive = rest.endswith(f".{host}") and Path(f"/proc/{process}").exists()
