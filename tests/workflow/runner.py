@@ -1,5 +1,6 @@
 """Runs of the real workflow in folders of their own."""
 
+import copy
 import os
 import re
 import shutil
@@ -84,7 +85,7 @@ class Runner:
         """Copy the folder, times and all, and go on there."""
         shutil.copytree(self.folder, folder, symlinks=True)
         other = Runner(folder, snakefile or self.snakefile)
-        other.config = yaml.safe_load(yaml.safe_dump(self.config))
+        other.config = copy.deepcopy(self.config)
         return other
 
 
