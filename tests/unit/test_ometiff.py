@@ -1,6 +1,7 @@
 """What clearfield writes is an OME-TIFF to everybody: the schema, tifffile, ImageJ."""
 
 import hashlib
+import html
 import shutil
 import subprocess
 
@@ -90,7 +91,27 @@ def test_an_unknown_size_stays_unknown(tmp_path):
     assert read_ome_tiff(path).pixel_size_um == dict.fromkeys("xyz")
     with tifffile.TiffFile(path) as tif:
         assert "PhysicalSize" not in tif.ome_metadata
-        assert 282 not in tif.pages[0].tags
+        assert tif.pages[0].resolutionunit == tifffile.RESUNIT.NONE
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e15])
+def test_a_size_beyond_the_tags_of_tiff_stands_in_the_xml(size, tmp_path):
+    sizes = {"x": size, "y": 0.5, "z": None}
+    path = write(tmp_path / "a.ome.tif", np.zeros((1, 1, 9, 9), "u1"), pixel_size_um=sizes)
+    assert read_ome_tiff(path).pixel_size_um == sizes
+    with tifffile.TiffFile(path) as tif:
+        assert f'PhysicalSizeX="{size}"' in tif.ome_metadata
+        assert tif.pages[0].resolutionunit == tifffile.RESUNIT.NONE
+
+
+def test_names_that_xml_cannot_hold_come_back(tmp_path):
+    names = ["a\0{b}\ud800]]>", "\uffff"]
+    pixels = np.zeros((1, 2, 9, 9), "u1")
+    path = write(tmp_path / "a.ome.tif", pixels, channel_names=names, provenance={"a": names})
+    image = read_ome_tiff(path)
+    assert image.channel_names == image.provenance["a"] == names
+    with tifffile.TiffFile(path) as tif:
+        assert 'Name="a\ufffd{b}\ufffd]]>"' in html.unescape(tif.ome_metadata)
 
 
 def test_a_stack_with_z(tmp_path):
