@@ -20,11 +20,13 @@ from scripts.clearfield.resources import (
 from scripts.clearfield.run import Run, software_versions
 from scripts.clearfield.settings import json_text
 
-# Jobs find the python that runs Snakemake, whether its environment was activated or not;
-# a conda environment of --sdm conda still comes before it.
-os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-# Profiles find their scripts here, whatever the working directory.
-os.environ["CLEARFIELD"] = str(workflow.basedir)
+# Jobs find the python that runs Snakemake, whether its environment was activated or not (a conda
+# environment of --sdm conda still comes before it); jobs and profiles find their scripts in
+# $CLEARFIELD, the clone, whatever the working directory.
+os.environ.update(
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]),
+    CLEARFIELD=str(workflow.basedir),
+)
 
 
 def read_yaml(path):

@@ -25,6 +25,6 @@ rule explore_parameters:
         settings=json_text(RUN.explore_settings),
         code=code_of("explore_parameters"),
     shell:
-        "python {workflow.basedir:q}/scripts/explore_parameters.py"
+        'python "$CLEARFIELD/scripts/explore_parameters.py"'
         " --projection {input.projection:q} --figure {output.figure:q} --sample {params.sample:q}"
         " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"

@@ -20,5 +20,5 @@ rule list_inputs:
     shell:
         # On standard input: 10,000 names do not fit on a command line.
         "printf '%s\\t%s\\n' {params.names_and_paths:q}"
-        " | python {workflow.basedir:q}/scripts/list_inputs.py --table {output.table:q}"
+        ' | python "$CLEARFIELD/scripts/list_inputs.py" --table {output.table:q}'
         " > {log:q} 2>&1"

@@ -22,7 +22,7 @@ rule load_stack:
         settings=settings_of("load_stack"),
         code=code_of("load_stack"),
     shell:
-        "python {workflow.basedir:q}/scripts/load_stack.py"
+        'python "$CLEARFIELD/scripts/load_stack.py"'
         " --path {params.path:q} --sample {wildcards.sample:q} --stack {output.stack:q}"
         " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"
 
@@ -47,5 +47,5 @@ rule keep_stack:
         source=source_of,
         code=code_of("keep_stack"),
     shell:
-        "python {workflow.basedir:q}/scripts/keep_stack.py"
+        'python "$CLEARFIELD/scripts/keep_stack.py"'
         " --stack {input.stack:q} --kept {output.kept:q} --threads {threads} > {log:q} 2>&1"

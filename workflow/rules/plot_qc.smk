@@ -29,7 +29,7 @@ rule plot_qc:
         settings=settings_of("plot_qc"),
         code=code_of("plot_qc"),
     shell:
-        "python {workflow.basedir:q}/scripts/plot_qc.py"
+        'python "$CLEARFIELD/scripts/plot_qc.py"'
         " --projection {input.projection:q} --statistics {input.statistics:q}"
         " --subtracted {input.subtracted:q} --summary {input.summary:q}"
         " --figure {output.figure:q} --table {output.table:q} --sample {wildcards.sample:q}"

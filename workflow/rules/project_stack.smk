@@ -24,7 +24,7 @@ rule project_stack:
         settings=settings_of("project_stack"),
         code=code_of("project_stack"),
     shell:
-        "python {workflow.basedir:q}/scripts/project_stack.py"
+        'python "$CLEARFIELD/scripts/project_stack.py"'
         " --stack {input.stack:q} --projection {output.projection:q}"
         " --statistics {output.statistics:q}"
         " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"

@@ -24,6 +24,6 @@ rule report_run:
         versions=VERSIONS,
         code=code_of("report_run"),
     shell:
-        "python {workflow.basedir:q}/scripts/report_run.py"
+        'python "$CLEARFIELD/scripts/report_run.py"'
         " --metrics {input.metrics:q} --failures '' --figures results/qc --page {output.page:q}"
         " --config {params.config:q} --versions {params.versions:q} > {log:q} 2>&1"

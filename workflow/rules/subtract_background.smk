@@ -22,7 +22,7 @@ rule subtract_background:
         settings=settings_of("subtract_background"),
         code=code_of("subtract_background"),
     shell:
-        "python {workflow.basedir:q}/scripts/subtract_background.py"
+        'python "$CLEARFIELD/scripts/subtract_background.py"'
         " --projection {input.projection:q} --sample {wildcards.sample:q}"
         " --subtracted {output.subtracted:q} --summary {output.summary:q}"
         " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"
@@ -47,7 +47,7 @@ rule save_background:
         settings=settings_of("subtract_background"),
         code=code_of("save_background"),
     shell:
-        "python {workflow.basedir:q}/scripts/save_background.py"
+        'python "$CLEARFIELD/scripts/save_background.py"'
         " --projection {input.projection:q} --sample {wildcards.sample:q}"
         " --background {output.background:q}"
         " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"

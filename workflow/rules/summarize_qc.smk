@@ -23,6 +23,6 @@ rule summarize_qc:
         code=code_of("summarize_qc"),
     shell:
         # On standard input: 10,000 names do not fit on a command line.
-        "printf '%s\\n' {input.tables:q} | python {workflow.basedir:q}/scripts/summarize_qc.py"
+        "printf '%s\\n' {input.tables:q} | python \"$CLEARFIELD/scripts/summarize_qc.py\""
         " --folder results/qc/samples --metrics {output.metrics:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"
