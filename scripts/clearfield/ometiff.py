@@ -11,6 +11,7 @@ import math
 import mmap
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -111,13 +112,15 @@ def write_ome_tiff(
         big = tiled or file_bytes > _CLASSIC_BELOW
         with tifffile.TiffWriter(temporary, bigtiff=big, byteorder="<") as writer:
             writer.write(
-                data, shape=shape, dtype=dtype, photometric="minisblack", metadata=None,
+                chain(data), shape=shape, dtype=dtype, photometric="minisblack", metadata=None,
                 tile=(_TILE, _TILE) if tiled else None, software="clearfield",
                 description="OME-XML, once the pixels are known",
                 resolution=per_cm if known else None,
                 resolutionunit="centimeter" if known else None,
             )  # fmt: skip
-        for _ in data:  # tifffile stops at the last tile: let the maker of the blocks finish
+        # tifffile stops at the last tile and closes a generator; a chain it cannot close, so that
+        # the maker of the blocks comes to its end.
+        for _ in data:
             pass
         with tifffile.TiffFile(temporary, mode="r+") as tif:
             note = {

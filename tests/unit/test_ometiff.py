@@ -207,3 +207,20 @@ def test_plain_imagej_reads_it(dtype, tmp_path):
     assert found == pytest.approx([0.25, 0.125], rel=0.02)  # printed to 6 decimals of a cm
     values = [[float(v) for v in line[1:]] for line in lines if line[:1] == ["PIXEL"]]
     assert values == [[plane[2, 3], plane[40, 59]] for plane in pixels[0]]
+
+
+@pytest.mark.parametrize("tiled_from", [1, 1 << 40])
+def test_the_maker_of_the_blocks_comes_to_its_end(tiled_from, tmp_path, monkeypatch):
+    """What stands behind its last block counts clipped pixels and checks the raw file."""
+    monkeypatch.setattr("clearfield.ometiff._TILED_FROM", tiled_from)
+    ended = []
+
+    def blocks():
+        yield 0, 0, 0, 3, np.ones((3, 4), "u1")
+        ended.append(True)
+
+    write_ome_tiff(
+        tmp_path / "a.ome.tif", blocks(), shape=(1, 1, 3, 4), dtype="u1",
+        pixel_size_um={}, channel_names=["a"], provenance={},
+    )  # fmt: skip
+    assert ended == [True]
