@@ -216,11 +216,11 @@ def test_the_maker_of_the_blocks_comes_to_its_end(tiled_from, tmp_path, monkeypa
     ended = []
 
     def blocks():
-        yield 0, 0, 0, 3, np.ones((3, 4), "u1")
+        yield 0, 0, 0, 3, np.ones((3, 1100), "u1")
         ended.append(True)
 
     write_ome_tiff(
-        tmp_path / "a.ome.tif", blocks(), shape=(1, 1, 3, 4), dtype="u1",
+        tmp_path / "a.ome.tif", blocks(), shape=(1, 1, 3, 1100), dtype="u1",
         pixel_size_um={}, channel_names=["a"], provenance={},
     )  # fmt: skip
     assert ended == [True]
