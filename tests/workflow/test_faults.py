@@ -265,7 +265,8 @@ def test_a_job_killed_at_any_moment_leaves_whole_files_or_none(tmp_path, raw, ru
     }[rule]  # fmt: skip
     command = shell_command(night, rule)
     begin = time.monotonic()
-    subprocess.run(command, shell=True, cwd=night.folder, check=True, timeout=120)
+    where = os.environ | {"CLEARFIELD": str(ROOT)}
+    subprocess.run(command, shell=True, cwd=night.folder, env=where, check=True, timeout=120)
     length = time.monotonic() - begin
     names = [name for name in whole if name.startswith(mine) and "metrics" not in name]
     assert names
@@ -274,7 +275,7 @@ def test_a_job_killed_at_any_moment_leaves_whole_files_or_none(tmp_path, raw, ru
             (night.folder / "results" / name).unlink(missing_ok=True)
         job = subprocess.Popen(
             command, shell=True, cwd=night.folder, start_new_session=True,
-            executable="/bin/bash",
+            executable="/bin/bash", env=where,
         )  # fmt: skip
         time.sleep(length * (0.3 + moment / 14))
         with contextlib.suppress(ProcessLookupError):
