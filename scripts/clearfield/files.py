@@ -49,7 +49,16 @@ def remove_orphans(folder: str | Path) -> None:
     host = os.uname().nodename
     for path in Path(folder).rglob(".*.tmp"):
         rest, _, process = path.name.removesuffix(".tmp").rpartition(".")
-        alive = rest.endswith(f".{host}") and Path(f"/proc/{process}").exists()
+        alive = rest.endswith(f".{host}") and _is_alive(process)
         if process.isdigit() and not alive:
             with suppress(FileNotFoundError):
                 path.unlink()
+
+
+def _is_alive(process: str) -> bool:
+    """Tell whether a process of this host still runs; a zombie's work has ended."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] not in "ZX"

@@ -61,7 +61,7 @@ def measure(files: tuple[str, ...]) -> Geometry:
     try:
         total = sum(_size(file) for file in files)
         header = _read_tiff_header(files[0])
-    except (OSError, struct.error, IndexError):
+    except (OSError, struct.error, IndexError, ValueError, OverflowError):
         return Geometry(0, 0, 0, 1, False)
     if header is None:
         plane = min(total, max(total // 10, 2**23))

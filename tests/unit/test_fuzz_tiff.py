@@ -196,3 +196,11 @@ def test_every_length_of_a_file_cut_short(folder, name):
     data = SOURCES[name]
     for length in range(0, len(data), max(1, len(data) // 150)):
         check(folder, data[:length])
+
+
+def test_an_offset_beyond_any_file_is_no_error_of_the_estimates(tmp_path):
+    """Found at random: a description said to lie at byte 2^63."""
+    entry = struct.pack("<HHQQ", 270, 2, 38, 2**63)
+    path = tmp_path / "a.tif"
+    path.write_bytes(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 1) + entry + bytes(8))
+    assert measure((str(path),)).file_bytes == 0
