@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from .channels import SIZES
 from .errors import ClearfieldError
 
-# Keys that hold for a whole run, not for a sample.
+# Begins the dotted keys of single channels.
 CHANNELS = "subtract_background.channels."
 _DEEPEST = 5  # subtract_background.channels.DAPI.tophat.radius
 
