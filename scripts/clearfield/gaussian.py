@@ -6,22 +6,26 @@ large offset or a steep ramp survives the subtraction, and given back as float32
 
 A pixel that is NaN or infinite is missing: it is NaN in the result, and its neighbours are
 averaged over the pixels that are there (normalised convolution: Knutsson and Westin, CVPR 1993).
+Only there does the time grow with sigma: far from any pixel that is there, each counts.
 """
 
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .blur import NEAR, Kernel, blur_near, blur_rows, gaussian_kernel, transform_length
+from .blur import LONG_BLOCK, Block, Kernel, Nodes, banded, gaussian_kernel, gaussian_tail
 from .errors import ClearfieldError
 from .parallel import run_tasks, thread_count
 from .plane import check_plane, forget_rows
 
 # The layout of the blocks follows from the image's shape and sigma alone, never from the number
 # of threads, so that rounding is the same everywhere.
-_BAND_BYTES = 2**27
-_TASK_PIXELS = 2**16
-_TILE_ROWS, _TILE_COLUMNS = 32, 1024
+_BAND_PIXELS = 2**25
+_RESULT_ROWS = 256
+_TILE_ROWS, _TILE_COLUMNS = 128, 512
+_OFF_BEAT = 8  # pixels: rows a power of two long would meet in the same few places of the cache
+_NEAR_COST = 230  # products a pixel, from which on a kernel is a far one: measured
+_CLOSE = 1.25  # two sigmas of less than this ratio leave so little that both blurs must be exact
 
 
 def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> np.ndarray:
@@ -135,51 +139,117 @@ def _difference_bands(image, low, high, threads):
         yield first, last, difference, large
 
 
-class _LongBlur:
-    """A blur of long reach: along x into `between`, which reaches beyond a band, then along y."""
+class _Near:
+    """A blur by banded matrices, each tile by itself."""
 
-    def __init__(self, kernel: Kernel, mask: bool, band: int, height: int, width: int) -> None:
-        self.kernel, self.mask, self.height = kernel, mask, height
-        held = min(height, band + 2 * kernel.reach)
-        # An even number of columns, to be blurred in pairs. Rows of a length that is a power of
-        # two would meet in the same few places of the cache.
-        even = width + width % 2
-        self.between = np.zeros((held, even + 8))[:, :even]
-        self.blurred = np.empty((min(height, band), even))
-        self.width = width
-        self.start = self.done = 0  # the rows that `between` holds
+    def __init__(self, kernel: Kernel, shape: tuple[int, int], mask: bool) -> None:
+        self.reach, self._mask = kernel.reach, mask
+        self._y, self._x = (banded(kernel.half, length) for length in shape)
 
-    def run(self, top: int, bottom: int, image: np.ndarray, threads: int) -> None:
-        """Blur rows `top` to `bottom` of an image; the bands must come in order."""
-        between, kernel = self.between, self.kernel
-        start, stop = max(0, top - kernel.reach), min(bottom + kernel.reach, self.height)
-        for row in range(self.done - start):
-            between[row] = between[row + start - self.start]
-        done = self.done
-        rows = np.asarray(image[done:stop])
-        width, held = self.width, stop - start
-        pairs, blurred = between.view(np.complex128), self.blurred.view(np.complex128)
+    def start(self, top: int, bottom: int, rows: np.ndarray, first: int, threads: int) -> None:
+        """Take the rows of a band, of which `first` is the first."""
+        self._rows, self._first = rows, first
 
-        def along_x(y0: int, y1: int) -> None:
-            pixels = _pixels_or_mask(rows[y0 - done : y1 - done], self.mask)
-            half = (y1 - y0 + 1) // 2  # the rows above this one are paired with those below
-            buffer = np.zeros((half, transform_length(width, kernel)), np.complex128)
-            buffer.real[:, :width] = pixels[:half]
-            buffer.imag[: y1 - y0 - half, :width] = pixels[half:]
-            blur_rows(buffer, width, kernel)
-            target = between[y0 - start : y1 - start, :width]
-            target[:half] = buffer.real[:, :width]
-            target[half:] = buffer.imag[: y1 - y0 - half, :width]
+    def tile(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+        along_y, along_x = _between(self._y, y0, y1), _between(self._x, x0, x1)
+        top, left, right = along_y[0].low, along_x[0].low, along_x[-1].high
+        rows = self._rows[top - self._first : along_y[-1].high - self._first, left:right]
+        pixels = _pixels_or_mask(rows, self._mask).astype(np.float64)
+        if self.reach == 0:
+            return pixels
+        once = np.empty((y1 - y0, right - left + _OFF_BEAT))[:, : right - left]
+        for block in along_y:
+            np.matmul(
+                block.weights, pixels[block.low - top : block.high - top],
+                out=once[block.first - y0 : block.last - y0],
+            )  # fmt: skip
+        result = np.empty((y1 - y0, x1 - x0 + _OFF_BEAT))[:, : x1 - x0]
+        for block in along_x:
+            np.matmul(
+                once[:, block.low - left : block.high - left], block.weights.T,
+                out=result[:, block.first - x0 : block.last - x0],
+            )  # fmt: skip
+        return result
 
-        def along_y(x0: int, x1: int) -> None:
-            buffer = np.empty((x1 - x0, transform_length(held, kernel)), np.complex128)
-            buffer[:, :held] = pairs[:held, x0:x1].T
-            blur_rows(buffer, held, kernel)
-            blurred[: bottom - top, x0:x1] = buffer[:, top - start : bottom - start].T
 
-        run_tasks(along_x, _slices(done, stop, width), threads)
-        run_tasks(along_y, _slices(0, blurred.shape[1], 2 * held), threads)
-        self.start, self.done = start, stop
+def _between(blocks: list[Block], first: int, last: int) -> list[Block]:
+    """Give the blocks of some outputs; all blocks but the last are of one size."""
+    size = blocks[0].last
+    return blocks[first // size : -(-last // size)]
+
+
+class _Far:
+    """A blur of long reach by way of nodes; see `clearfield.blur`."""
+
+    def __init__(self, kernel: Kernel, shape: tuple[int, int]) -> None:
+        self._nodes = nodes = Nodes(kernel)
+        self.reach = nodes.reach
+        self._height, self._width = shape
+        self._cut = banded(kernel.half, self._height)
+        self._tail = banded(gaussian_tail(kernel), self._width, np.float32)
+        self._collect_x = nodes.collect(0, -(-self._width // nodes.step), self._width)
+
+    def start(self, top: int, bottom: int, rows: np.ndarray, first: int, threads: int) -> None:
+        """Blur a band: pixels to nodes along x, cut along y; nodes along y, the tail along x."""
+        nodes, width, self._top = self._nodes, self._width, top
+        count, stop = self._collect_x[-1].last, first + len(rows)
+        by_x = np.empty((len(rows), count))
+        self._cut_by_x = np.empty((bottom - top, count))
+        self._tile = top // nodes.step
+        collect_y = nodes.collect(
+            self._tile, -(-bottom // nodes.step), self._height, first, stop, np.float32
+        )  # fmt: skip
+        # What only the tail is taken from needs no double precision.
+        by_y = np.empty((collect_y[-1].last, width), np.float32)
+        self._tail_by_y = np.empty_like(by_y)
+
+        def collect_along_x(y0: int, y1: int) -> None:
+            pixels = rows[y0:y1].astype(np.float64)
+            for block in self._collect_x:
+                np.matmul(
+                    pixels[:, block.low : block.high], block.weights.T,
+                    out=by_x[y0:y1, block.first : block.last],
+                )  # fmt: skip
+
+        def collect_along_y(x0: int, x1: int) -> None:
+            pixels = rows[:, x0:x1].astype(np.float32)
+            for block in collect_y:
+                np.matmul(
+                    block.weights, pixels[block.low - first : block.high - first],
+                    out=by_y[block.first : block.last, x0:x1],
+                )  # fmt: skip
+
+        def cut(block) -> None:
+            low, high = block.low - first, block.high - first
+            target = self._cut_by_x[block.first - top : block.last - top]
+            np.matmul(block.weights, by_x[low:high], out=target)
+
+        def cut_tail(block) -> None:
+            target = self._tail_by_y[:, block.first : block.last]
+            np.matmul(by_y[:, block.low : block.high], block.weights.T, out=target)
+
+        run_tasks(collect_along_x, _slices(0, len(rows), width), threads)
+        run_tasks(collect_along_y, _slices(0, width, len(rows)), threads)
+        run_tasks(cut, [(block,) for block in _between(self._cut, top, bottom)], threads)
+        run_tasks(cut_tail, [(block,) for block in self._tail], threads)
+
+    def tile(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+        nodes = self._nodes
+        known = nodes.count + 2 * nodes.margin
+        cut = self._cut_by_x[y0 - self._top : y1 - self._top]
+        result = np.empty((y1 - y0, x1 - x0 + _OFF_BEAT))[:, : x1 - x0]
+        for left in range(x0 - x0 % nodes.step, x1, nodes.step):
+            a, b = max(left, x0), min(left + nodes.step, x1)
+            at = left // nodes.step * nodes.count
+            np.matmul(
+                cut[:, at : at + known], nodes.spread[a - left : b - left].T,
+                out=result[:, a - x0 : b - x0],
+            )  # fmt: skip
+        tile = y0 // nodes.step
+        at = (tile - self._tile) * nodes.count
+        spread = nodes.spread[y0 - tile * nodes.step : y1 - tile * nodes.step]
+        result -= spread.astype(np.float32) @ self._tail_by_y[at : at + known, x0:x1]
+        return result
 
 
 def _blurred_bands(
@@ -191,32 +261,27 @@ def _blurred_bands(
     """Yield what `combine` makes of the blurs of an image, as many arrays as there are sigmas."""
     threads = thread_count(threads)
     height, width = image.shape
+    if not height or not width:
+        return
     count = len(sigmas)
-    kernels = [gaussian_kernel(sigma) for sigma in sigmas]
     missing = _has_missing(image)
-    if missing:
-        kernels += kernels  # the second half blurs a mask of the pixels that are there
-    long = [i for i, kernel in enumerate(kernels) if kernel.reach > NEAR]
-    reach = max(kernel.reach for kernel in kernels)
-    band = max(_BAND_BYTES // (8 * max(1, width) * max(1, len(long))), reach, 64)
-    blurs = {i: _LongBlur(kernels[i], i >= count, band, height, width) for i in long}
-    near = max([kernel.reach for kernel in kernels if kernel.reach <= NEAR], default=0)
-    results = [np.empty((min(height, band), width), np.float32) for _ in sigmas]
-    for top in range(0, height if width else 0, band):
+    exact = missing or (count > 1 and max(sigmas) < _CLOSE * min(sigmas))
+    blurs = [_blur(sigma, image.shape, exact) for sigma in sigmas]
+    if missing:  # the second half blurs a mask of the pixels that are there
+        blurs += [_Near(gaussian_kernel(sigma), image.shape, mask=True) for sigma in sigmas]
+    reach = max(blur.reach for blur in blurs)
+    band = -(-max(_BAND_PIXELS // width, reach, 1) // _RESULT_ROWS) * _RESULT_ROWS
+    results = [np.empty((min(height, _RESULT_ROWS), width), np.float32) for _ in sigmas]
+    for top in range(0, height, band):
         bottom = min(top + band, height)
-        for blur in blurs.values():
-            blur.run(top, bottom, image, threads)
-        first = max(0, top - near)
-        rows = np.asarray(image[first : min(height, bottom + near)])
+        first = max(0, top - reach)
+        rows = np.asarray(image[first : bottom + reach])
+        for blur in blurs:
+            blur.start(top, bottom, rows, first, threads)
 
-        def finish(y0: int, y1: int, x0: int, x1: int, rows=rows, first=first, top=top) -> None:
-            tile = slice(y0 - top, y1 - top), slice(x0, x1)
-            planes = [
-                blurs[i].blurred[tile]
-                if i in blurs
-                else _blur_tile(rows, first, height, kernel, i >= count, (y0, y1, x0, x1))
-                for i, kernel in enumerate(kernels)
-            ]
+        def finish(y0: int, y1: int, x0: int, x1: int, rows=rows, first=first) -> None:
+            tile = slice(y0 % _RESULT_ROWS, (y1 - 1) % _RESULT_ROWS + 1), slice(x0, x1)
+            planes = [blur.tile(y0, y1, x0, x1) for blur in blurs]
             if missing:
                 # A pixel that is there weighs more than this itself; the others become NaN.
                 weights = [np.maximum(weight, 1e-14) for weight in planes[count:]]
@@ -227,9 +292,19 @@ def _blurred_bands(
                 if missing:
                     result[tile][gone] = np.nan
 
-        run_tasks(finish, _tiles(top, bottom, width), threads)
-        yield top, bottom, [result[: bottom - top] for result in results]
+        for start in range(top, bottom, _RESULT_ROWS):
+            stop = min(start + _RESULT_ROWS, bottom)
+            run_tasks(finish, _tiles(start, stop, width), threads)
+            yield start, stop, [result[: stop - start] for result in results]
         forget_rows(image, top, bottom)
+
+
+def _blur(sigma: float, shape: tuple[int, int], exact: bool) -> _Near | _Far:
+    kernel = gaussian_kernel(sigma)
+    products = sum(min(LONG_BLOCK + 2 * kernel.reach, length) for length in shape)
+    if exact or products <= _NEAR_COST:
+        return _Near(kernel, shape, mask=False)
+    return _Far(kernel, shape)
 
 
 def _pixels_or_mask(rows: np.ndarray, mask: bool) -> np.ndarray:
@@ -238,31 +313,6 @@ def _pixels_or_mask(rows: np.ndarray, mask: bool) -> np.ndarray:
         return rows
     there = np.isfinite(rows)
     return there if mask else np.where(there, rows, rows.dtype.type(0))
-
-
-def _blur_tile(
-    rows: np.ndarray,
-    first: int,
-    height: int,
-    kernel: Kernel,
-    mask: bool,
-    tile: tuple[int, int, int, int],
-) -> np.ndarray:
-    """Blur a tile of an image of which `rows` holds those from `first` on, or of its mask."""
-    y0, y1, x0, x1 = tile
-    reach = kernel.reach
-    top, bottom = max(0, y0 - reach), min(height, y1 + reach)
-    left, right = max(0, x0 - reach), min(rows.shape[1], x1 + reach)
-    pixels = rows[top - first : bottom - first, left:right]
-    padded = np.empty((y1 - y0 + 2 * reach, x1 - x0 + 2 * reach))
-    inside = padded[top - y0 + reach : bottom - y0 + reach, left - x0 + reach : right - x0 + reach]
-    inside[...] = _pixels_or_mask(pixels, mask)
-    above, before = top - y0 + reach, left - x0 + reach
-    padded[above : above + bottom - top, :before] = inside[:, :1]
-    padded[above : above + bottom - top, before + right - left :] = inside[:, -1:]
-    padded[:above] = padded[above]
-    padded[above + bottom - top :] = padded[above + bottom - top - 1]
-    return blur_near(padded, kernel)
 
 
 def _has_missing(image: np.ndarray) -> bool:
@@ -279,7 +329,7 @@ def _has_missing(image: np.ndarray) -> bool:
 
 def _slices(first: int, last: int, length: int) -> list[tuple[int, int]]:
     """Cut lines `first` to `last`, each of so many pixels, into pieces that stay in cache."""
-    step = max(1, _TASK_PIXELS // max(1, length))
+    step = min(max(2**18 // max(1, length), 64), 256)
     return [(i, min(i + step, last)) for i in range(first, last, step)]
 
 
