@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -65,14 +65,14 @@ class Stack:
         With `decoded`, `files`, `offsets` and `fingerprints` are set to say so.
         """
         if not decoded:
-            return json.dumps(asdict(self)).encode() + b"\n"
+            return json.dumps(vars(self)).encode() + b"\n"
         planes = self.shape[0] * self.shape[1] * self.shape[2]
         # 32 bytes are more than an offset takes.
-        room = len(json.dumps(asdict(self))) + 32 * (planes + 4)
+        room = len(json.dumps(vars(self))) + 32 * (planes + 4)
         start = -(-room // _ALIGNMENT) * _ALIGNMENT
         self.files, self.fingerprints = [""], [[0, 0]]
         self.offsets = [[0, start + plane * self.plane_bytes] for plane in range(planes)]
-        line = json.dumps({**asdict(self), "data_offset": start}).encode()
+        line = json.dumps({**vars(self), "data_offset": start}).encode()
         return line.ljust(start - 1) + b"\n"
 
     def open(self, path: str | Path) -> "Planes":
