@@ -89,13 +89,13 @@ def banded(half: np.ndarray, length: int, dtype: type = np.float64) -> list[Bloc
     block = min(SHORT_BLOCK if 2 * reach < SHORT_BLOCK else LONG_BLOCK, length)
     line = np.zeros(2 * (reach + block) - 1)
     line[block - 1 : block + 2 * reach] = np.concatenate([half[:0:-1], half])
-    rows = np.lib.stride_tricks.sliding_window_view(line, block + 2 * reach)[::-1].copy()
+    rows = np.lib.stride_tricks.sliding_window_view(line, block + 2 * reach)[::-1]
+    rows = rows.astype(dtype, order="C")
     blocks = []
     for first in range(0, length, block):
         last = min(first + block, length)
         weights = rows[: last - first, : last - first + 2 * reach]
-        low, high, weights = _fold(weights, first - reach, length)
-        blocks.append(Block(first, last, low, high, weights.astype(dtype, copy=False)))
+        blocks.append(Block(first, last, *_fold(weights, first - reach, length)))
     return blocks
 
 
