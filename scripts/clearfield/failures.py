@@ -7,10 +7,12 @@ import csv
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 from .errors import ClearfieldError
 from .files import remove_orphans, replacing
@@ -31,6 +33,7 @@ PAGE = RESULTS / "report/index.html"
 _LOCK = Path(".snakemake/clearfield.lock")
 _REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
+_stops: list[int] = []  # signals that asked this run to stop
 
 
 def start_run(resolved_config: str) -> None:
@@ -42,6 +45,7 @@ def start_run(resolved_config: str) -> None:
         Where results/ cannot be written, or another run is at work in this folder.
     """
     _claim_folder()
+    _note_stops()
     try:
         with replacing(CONFIG) as temporary:
             temporary.write_text(resolved_config, encoding="utf-8")
@@ -70,6 +74,19 @@ def _claim_folder() -> None:
                 f"another run is at work in {Path.cwd()}; wait until it has ended, then run the "
                 "same command again"
             ) from None
+
+
+def _note_stops() -> None:
+    """Remember a Ctrl-C: the jobs that it ends before they can say so have not failed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        handler = signal.getsignal(number)
+
+        def note(number: int, frame: FrameType | None, handler=handler) -> None:
+            _stops.append(number)
+            handler(number, frame)
+
+        if callable(handler):  # else the run was started so as to ignore it, or to end at once
+            signal.signal(number, note)
 
 
 def end_run() -> None:
@@ -117,10 +134,13 @@ def _read_failure(log: Path, begin: int) -> dict[str, str] | None:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    lines = (text.strip() or UNFINISHED.strip()).splitlines()
-    if text.endswith(INTERRUPTED) or lines[-1] == "KeyboardInterrupt":
+    text = text.strip() or UNFINISHED.strip()
+    lines = text.splitlines()
+    if text.endswith(INTERRUPTED.strip()) or lines[-1] == "KeyboardInterrupt":
         return None
     errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if _stops and (text == UNFINISHED.strip() or not errors):
+        return None  # ended by hand, while it started or imported, which may hide the interrupt
     if errors:
         sentence = " ".join(lines[errors[-1] :]).removeprefix("error: ")
         reason, _, remedy = sentence.rpartition("; ")

@@ -18,17 +18,18 @@ def run_job(function: Callable[..., None]) -> None:
     """
     from .joblog import INTERRUPTED, clear_log, open_log
 
-    open_log()
     try:
-        _call(function)
+        open_log()
+        try:
+            _call(function)
+        finally:
+            clear_log()
+        # Every file is synced and renamed. To take all modules apart, as an interpreter does at
+        # its end, would cost 30 ms CPU, and 120 once matplotlib is among them.
+        sys.stdout.flush()
+        os._exit(0)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED.strip())
-    finally:
-        clear_log()
-    # Every file is synced and renamed. To take all modules apart, as an interpreter does at its
-    # end, would cost 30 ms CPU, and 120 once matplotlib is among them.
-    sys.stdout.flush()
-    os._exit(0)
 
 
 def _call(function: Callable[..., None]) -> None:

@@ -24,6 +24,7 @@ _TYPES = ("i1", "i2", "i4", "u1", "u2", "u4", "f4", "f8")  # of pixels, in OME
 _NOT_XML = re.compile("[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TILE = 512  # pixels; a row of tiles of the widest plane (65,536 px of 8 bytes) takes 256 MB
 _TILED_FROM = 1 << 28  # bytes of a plane
+_PIECE_BYTES = 1 << 22  # of a strip handed over at a time: each is a copy
 _CLASSIC_BELOW = 4_000_000_000  # bytes of a file; classic TIFF has 32-bit offsets
 
 
@@ -88,19 +89,21 @@ def write_ome_tiff(
     digest = hashlib.blake2b(digest_size=16)
 
     def parts() -> Iterator[bytes]:
-        """Give strips or tiles, as bytes: with arrays, a full disk has no errno."""
+        """Give pieces of strips or tiles, as bytes: with arrays, a full disk has no errno."""
         missing = planes * height
+        step = _TILE if tiled else max(1, _PIECE_BYTES // (width * dtype.itemsize))
         for *_, first, last, rows in _bands(blocks, height, _TILE) if tiled else blocks:
-            rows = np.ascontiguousarray(rows, dtype)
             if rows.shape != (last - first, width):
                 raise ValueError(f"rows {first} to {last} have the shape {rows.shape}")
-            digest.update(rows)
             missing -= last - first
-            if not tiled:
-                yield rows.tobytes()
-            for left in range(0, width, _TILE) if tiled else ():
-                tile = rows[:, left : left + _TILE]
-                yield np.pad(tile, [(0, _TILE - length) for length in tile.shape]).tobytes()
+            for top in range(0, last - first, step):
+                part = np.ascontiguousarray(rows[top : top + step], dtype)
+                digest.update(part)
+                if not tiled:
+                    yield part.tobytes()
+                for left in range(0, width, _TILE) if tiled else ():
+                    tile = part[:, left : left + _TILE]
+                    yield np.pad(tile, [(0, _TILE - length) for length in tile.shape]).tobytes()
         if missing:
             raise ValueError("the blocks do not make up the planes")
 

@@ -149,6 +149,14 @@ def test_edges_of_tiles(shape, tiled, tmp_path):
     assert np.array_equal(image.plane(shape[0] - 1, 0)[:], pixels[-1, 0])
 
 
+def test_a_strip_in_pieces_has_the_same_bytes(tmp_path, monkeypatch):
+    pixels = RANDOM.integers(0, 60000, (1, 2, 41, 60), dtype="u2")
+    whole = write(tmp_path / "a.ome.tif", pixels, 41).read_bytes()
+    for piece in (1, 1000):  # less than a row; 8 rows
+        monkeypatch.setattr(ometiff, "_PIECE_BYTES", piece)
+        assert write(tmp_path / "b.ome.tif", pixels, 41).read_bytes() == whole
+
+
 def test_a_failure_leaves_nothing(tmp_path):
     def blocks():
         yield 0, 0, 0, 4, np.zeros((4, 9), "u1")

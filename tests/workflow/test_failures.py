@@ -3,6 +3,7 @@
 import csv
 import html
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -166,7 +167,7 @@ def logs(tmp_path, monkeypatch):
     return write
 
 
-def test_what_a_log_tells(logs):
+def test_what_a_log_tells(logs, monkeypatch):
     logs("load_stack", "fine", "fine: TCZYX 1 x 1 x 3 x 32 x 32 of <u2, used in place\n")
     logs("load_stack", "interrupted", INTERRUPTED)
     logs("load_stack", "early", "Traceback (most recent call last):\nKeyboardInterrupt\n")
@@ -182,6 +183,24 @@ def test_what_a_log_tells(logs):
     assert "killed" in found["killed"]["reason"]
     assert found["mute"]["reason"] == found["killed"]["reason"]
     assert "report" in found["bug"]["remedy"]
+    # Where the run was stopped by hand, its jobs were; only what tells a reason is a failure.
+    monkeypatch.setattr(failures, "_stops", [signal.SIGINT])
+    assert [row["sample"] for row in failures.find_failures(names)] == ["bad"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_is_noted_and_goes_on_to_whom_it_concerns(number, logs, monkeypatch):
+    monkeypatch.setattr(failures, "_stops", [])
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    seen = []
+    try:
+        signal.signal(number, lambda *_: seen.append(number))
+        failures.start_run("samples: x\n")
+        signal.raise_signal(number)
+        assert failures._stops == seen == [number]
+    finally:
+        for n, handler in handlers.items():
+            signal.signal(n, handler)
 
 
 def test_a_failure_of_an_earlier_run_is_not_one_of_this(logs):
