@@ -134,7 +134,8 @@ def _is_stack(path: str) -> bool:
 def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     """Give the files of a stack, and what is wrong with them.
 
-    They are itself, those of its folder, or those that its glob matches.
+    They are itself (of an .oif, with those of the folder that holds its planes), those of its
+    folder, or those that its glob matches.
     """
     if re.search("[{}]", path):
         return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
@@ -143,6 +144,8 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
             files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
         elif Path(path).exists():
             files = [path]
+            if path.lower().endswith(".oif"):
+                files += sorted(glob.glob(f"{glob.escape(path)}.files/*"))
         else:
             files = sorted(glob.glob(path))
     except (OSError, ValueError) as error:

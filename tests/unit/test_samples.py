@@ -46,6 +46,13 @@ def test_a_folder_of_planes_is_a_sample_with_its_files(folder):
     assert (sample.path, sample.files) == ("f/one", ("f/one/z0.tif", "f/one/z1.tif"))
 
 
+def test_an_oif_has_the_files_of_its_folder(folder):
+    touch("f/[1].oif", "f/[1].oif.files/z1.tif", "f/[1].oif.files/z0.tif")
+    sample = find("f/*.oif")["[1]"]
+    planes = ("f/[1].oif.files/z0.tif", "f/[1].oif.files/z1.tif")
+    assert (sample.path, sample.files) == ("f/[1].oif", ("f/[1].oif", *planes))
+
+
 @pytest.mark.parametrize(("name", "separator"), [("s.tsv", "\t"), ("s.csv", ","), ("s.csv", ";")])
 def test_a_sheet_gives_names_and_overrides(folder, name, separator):
     touch("a.tif", "b.tif")
