@@ -147,13 +147,12 @@ class _Near:
         self._y, self._x = (banded(kernel.half, length) for length in shape)
 
     def start(self, top: int, bottom: int, rows: np.ndarray, first: int, threads: int) -> None:
-        """Take the rows of a band, of which `first` is the first."""
-        self._rows, self._first = rows, first
+        """Prepare nothing: each tile begins with the pixels around it."""
 
-    def tile(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+    def tile(self, rows: np.ndarray, first: int, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
         along_y, along_x = _between(self._y, y0, y1), _between(self._x, x0, x1)
         top, left, right = along_y[0].low, along_x[0].low, along_x[-1].high
-        rows = self._rows[top - self._first : along_y[-1].high - self._first, left:right]
+        rows = rows[top - first : along_y[-1].high - first, left:right]
         pixels = _pixels_or_mask(rows, self._mask).astype(np.float64)
         if self.reach == 0:
             return pixels
@@ -233,7 +232,7 @@ class _Far:
         run_tasks(cut, [(block,) for block in _between(self._cut, top, bottom)], threads)
         run_tasks(cut_tail, [(block,) for block in self._tail], threads)
 
-    def tile(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+    def tile(self, rows: np.ndarray, first: int, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
         nodes = self._nodes
         known = nodes.count + 2 * nodes.margin
         cut = self._cut_by_x[y0 - self._top : y1 - self._top]
@@ -274,29 +273,36 @@ def _blurred_bands(
     results = [np.empty((min(height, _RESULT_ROWS), width), np.float32) for _ in sigmas]
     for top in range(0, height, band):
         bottom = min(top + band, height)
-        first = max(0, top - reach)
-        rows = np.asarray(image[first : bottom + reach])
-        for blur in blurs:
-            blur.start(top, bottom, rows, first, threads)
-
-        def finish(y0: int, y1: int, x0: int, x1: int, rows=rows, first=first) -> None:
-            tile = slice(y0 % _RESULT_ROWS, (y1 - 1) % _RESULT_ROWS + 1), slice(x0, x1)
-            planes = [blur.tile(y0, y1, x0, x1) for blur in blurs]
-            if missing:
-                # A pixel that is there weighs more than this itself; the others become NaN.
-                weights = [np.maximum(weight, 1e-14) for weight in planes[count:]]
-                planes = [value / weight for value, weight in zip(planes, weights, strict=False)]
-                gone = ~np.isfinite(rows[y0 - first : y1 - first, x0:x1])
-            for result, values in zip(results, combine(*planes), strict=True):
-                result[tile] = values
-                if missing:
-                    result[tile][gone] = np.nan
-
-        for start in range(top, bottom, _RESULT_ROWS):
-            stop = min(start + _RESULT_ROWS, bottom)
-            run_tasks(finish, _tiles(start, stop, width), threads)
-            yield start, stop, [result[: stop - start] for result in results]
+        yield from _blurred_band(
+            image, blurs, reach, combine, results, missing, threads, top, bottom
+        )
         forget_rows(image, top, bottom)
+
+
+def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, bottom):
+    """Yield the blocks of one band; its rows are given back before those of the next are read."""
+    first, count = max(0, top - reach), len(results)
+    rows = np.asarray(image[first : bottom + reach])
+    for blur in blurs:
+        blur.start(top, bottom, rows, first, threads)
+
+    def finish(y0: int, y1: int, x0: int, x1: int) -> None:
+        tile = slice(y0 % _RESULT_ROWS, (y1 - 1) % _RESULT_ROWS + 1), slice(x0, x1)
+        planes = [blur.tile(rows, first, y0, y1, x0, x1) for blur in blurs]
+        if missing:
+            # A pixel that is there weighs more than this itself; the others become NaN.
+            weights = [np.maximum(weight, 1e-14) for weight in planes[count:]]
+            planes = [value / weight for value, weight in zip(planes, weights, strict=False)]
+            gone = ~np.isfinite(rows[y0 - first : y1 - first, x0:x1])
+        for result, values in zip(results, combine(*planes), strict=True):
+            result[tile] = values
+            if missing:
+                result[tile][gone] = np.nan
+
+    for start in range(top, bottom, _RESULT_ROWS):
+        stop = min(start + _RESULT_ROWS, bottom)
+        run_tasks(finish, _tiles(start, stop, image.shape[1]), threads)
+        yield start, stop, [result[: stop - start] for result in results]
 
 
 def _blur(sigma: float, shape: tuple[int, int], exact: bool) -> _Near | _Far:

@@ -163,10 +163,11 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
     filters = _methods(config["subtract_background"])
+    dog, other = "dog" in filters, filters - {"dog"}
     if rule == "plot_qc":
-        return 85 + max(2.05 * projected, min(32 * pixels, 350 + 14 * pixels) * ("dog" in filters))
-    banded = min(4 * projected, 300 + 1.2 * projected)
-    return 31 + max(banded, min(28 * pixels, 350 + 7 * pixels) * ("dog" in filters))
+        return 85 + max(2.05 * projected * bool(other), min(12 * pixels, 180 + pixels) * dog)
+    banded = min(4 * projected, 300 + 1.2 * projected) * bool(other)
+    return 31 + max(banded, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
 def _methods(settings: dict) -> set[str]:
