@@ -165,8 +165,8 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     filters = _methods(config["subtract_background"])
     if rule == "plot_qc":
         return 85 + max(2.05 * projected, min(32 * pixels, 350 + 14 * pixels) * ("dog" in filters))
-    banded = min(4 * projected, 300 + 1.2 * projected)
-    return 31 + max(banded, min(28 * pixels, 350 + 7 * pixels) * ("dog" in filters))
+    banded = min(4.3 * projected, 350 + 0.3 * projected)
+    return 35 + max(banded, min(29 * pixels, 350 + 4.7 * pixels) * ("dog" in filters))
 
 
 def _methods(settings: dict) -> set[str]:
