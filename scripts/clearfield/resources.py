@@ -166,8 +166,8 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     dog, other = "dog" in filters, filters - {"dog"}
     if rule == "plot_qc":
         return 85 + max(2.05 * projected * bool(other), min(12 * pixels, 180 + pixels) * dog)
-    banded = min(4 * projected, 300 + 1.2 * projected) * bool(other)
-    return 31 + max(banded, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
+    banded = min(4.3 * projected, 350 + 0.3 * projected) * bool(other)
+    return 35 + max(banded, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
 def _methods(settings: dict) -> set[str]:
