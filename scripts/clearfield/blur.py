@@ -25,7 +25,8 @@ _TRUNCATE = 4.0  # sigma
 _SPACING = 0.5  # sigma, at most: sampling leaves 2 exp(-2 pi²) = 5e-9 of a pixel
 _DECAY = 4.7  # sigma: exp(-4.7²) = 3e-10 of a node's weight
 _TAIL = 6.5  # sigma: 8e-11 of a Gaussian lies beyond
-SHORT_BLOCK, LONG_BLOCK = 32, 64  # outputs of a banded matrix in one product
+BLOCK = 64  # outputs of a banded matrix in one product
+_OFF_BEAT = 8  # pixels
 _NODES = 24  # collected in one product
 
 
@@ -65,6 +66,71 @@ def gaussian_kernel(sigma: float) -> Kernel:
     return Kernel(sigma, reach, half / (2 * half.sum() - half[0]))
 
 
+def shifted_kernels(half: np.ndarray, count: int, dtype: type = np.float64) -> np.ndarray:
+    """Give a symmetric kernel `count` times, each a column further than the one before.
+
+    Parameters
+    ----------
+    half : (reach + 1,) float64 array
+        Weights from the middle outwards.
+
+    Returns
+    -------
+    (count, count + 2 reach) array
+        Times so many neighbouring pixels it is their convolution, without `reach` at either end.
+
+    Examples
+    --------
+    >>> shifted_kernels(np.array([0.5, 0.25]), 2)
+    array([[0.25, 0.5 , 0.25, 0.  ],
+           [0.  , 0.25, 0.5 , 0.25]])
+    """
+    reach = len(half) - 1
+    line = np.zeros(2 * (reach + count) - 1)
+    line[count - 1 : count + 2 * reach] = np.concatenate([half[:0:-1], half])
+    rows = np.lib.stride_tricks.sliding_window_view(line, count + 2 * reach)[::-1]
+    return rows.astype(dtype, order="C")
+
+
+def blur_near(padded: np.ndarray, kernel: Kernel, step: int) -> np.ndarray:
+    """Convolve a tile along y and x, `step` pixels in one product.
+
+    Parameters
+    ----------
+    padded : (Y + 2 reach, X + 2 reach) float64 array
+        A tile and the `kernel.reach` pixels around it; Y and X are multiples of `step`.
+
+    Returns
+    -------
+    (Y, X) float64 array
+
+    Examples
+    --------
+    >>> peak = np.zeros((4, 4))
+    >>> peak[2, 2] = 16
+    >>> blur_near(peak, Kernel(0.0, 1, np.array([0.5, 0.25])), 2)
+    array([[1., 2.],
+           [2., 4.]])
+    """
+    reach = kernel.reach
+    weights = shifted_kernels(kernel.half, step)
+    height, width = (length - 2 * reach for length in padded.shape)
+    size, at_once = padded.itemsize, np.lib.stride_tricks.as_strided
+    down, long = height // step, step + 2 * reach
+    bands = at_once(
+        padded, (down, long, padded.shape[1]), (step * padded.strides[0], *padded.strides)
+    )
+    once = np.matmul(weights, bands).reshape(height, -1)
+    # Rows a power of two long would meet in the same few places of the cache.
+    result = np.empty((height, width + _OFF_BEAT))
+    across = width // step
+    np.matmul(
+        at_once(once, (across, height, long), (step * size, *once.strides)), weights.T,
+        out=at_once(result, (across, height, step), (step * size, *result.strides)),
+    )  # fmt: skip
+    return result[:, :width]
+
+
 def banded(half: np.ndarray, length: int, dtype: type = np.float64) -> list[Block]:
     """Give the matrix that convolves a line with a symmetric kernel.
 
@@ -85,12 +151,8 @@ def banded(half: np.ndarray, length: int, dtype: type = np.float64) -> list[Bloc
            [0.25, 0.5 , 0.25],
            [0.  , 0.25, 0.75]])
     """
-    reach = len(half) - 1
-    block = min(SHORT_BLOCK if 2 * reach < SHORT_BLOCK else LONG_BLOCK, length)
-    line = np.zeros(2 * (reach + block) - 1)
-    line[block - 1 : block + 2 * reach] = np.concatenate([half[:0:-1], half])
-    rows = np.lib.stride_tricks.sliding_window_view(line, block + 2 * reach)[::-1]
-    rows = rows.astype(dtype, order="C")
+    reach, block = len(half) - 1, min(BLOCK, length)
+    rows = shifted_kernels(half, block, dtype)
     blocks = []
     for first in range(0, length, block):
         last = min(first + block, length)

@@ -18,9 +18,10 @@ from .parallel import run_tasks
 from .plane import forget_rows
 
 # None of these changes a result. Measured: a tile's three buffers should stay in the last-level
-# cache, and the smaller a tile, the more of it is margin that its neighbours compute again.
-_TILE_BYTES = 2**20
-_TILE_COLUMNS = 2048
+# cache, and the smaller a tile, the more of it is margin that its neighbours compute again, and
+# the more often threads wait for each other between two passes.
+_TILE_BYTES = 2**21
+_TILE_COLUMNS = 4096
 _BAND_BYTES = 2**26
 
 Store = Callable[[slice, slice, np.ndarray], None]

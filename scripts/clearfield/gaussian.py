@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .blur import LONG_BLOCK, Block, Kernel, Nodes, banded, gaussian_kernel, gaussian_tail
+from .blur import BLOCK, Block, Kernel, Nodes, banded, blur_near, gaussian_kernel, gaussian_tail
 from .errors import ClearfieldError
 from .parallel import run_tasks, thread_count
 from .plane import check_plane, forget_rows
@@ -22,9 +22,8 @@ from .plane import check_plane, forget_rows
 # of threads, so that rounding is the same everywhere.
 _BAND_PIXELS = 2**25
 _RESULT_ROWS = 256
-_TILE_ROWS, _TILE_COLUMNS = 128, 512
-_OFF_BEAT = 8  # pixels: rows a power of two long would meet in the same few places of the cache
-_NEAR_COST = 230  # products a pixel, from which on a kernel is a far one: measured
+_TILE_ROWS, _TILE_COLUMNS = 128, 1024  # rows: no more than the least step of `Nodes`
+_NEAR_COST = 272  # products a pixel, beyond which a kernel is a far one: measured
 _CLOSE = 1.25  # two sigmas of less than this ratio leave so little that both blurs must be exact
 
 
@@ -78,6 +77,8 @@ def difference_of_gaussians(
         Standard deviations in pixels, 0 <= low_sigma < high_sigma.
     threads : int, optional
         Default: the CPUs that this process may use. The result has the same bits on any number.
+        Fastest where NumPy's own products take one thread (``OPENBLAS_NUM_THREADS=1`` before it
+        is imported), as in the workflow's jobs.
 
     Returns
     -------
@@ -142,33 +143,36 @@ def _difference_bands(image, low, high, threads):
 class _Near:
     """A blur by banded matrices, each tile by itself."""
 
-    def __init__(self, kernel: Kernel, shape: tuple[int, int], mask: bool) -> None:
-        self.reach, self._mask = kernel.reach, mask
-        self._y, self._x = (banded(kernel.half, length) for length in shape)
+    def __init__(self, kernel: Kernel, mask: bool) -> None:
+        self.reach, self._kernel, self._mask = kernel.reach, kernel, mask
+        self._step = BLOCK // 2 if 4 * kernel.reach < BLOCK else BLOCK
 
     def start(self, top: int, bottom: int, rows: np.ndarray, first: int, threads: int) -> None:
         """Prepare nothing: each tile begins with the pixels around it."""
 
     def tile(self, rows: np.ndarray, first: int, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
-        along_y, along_x = _between(self._y, y0, y1), _between(self._x, x0, x1)
-        top, left, right = along_y[0].low, along_x[0].low, along_x[-1].high
-        rows = rows[top - first : along_y[-1].high - first, left:right]
-        pixels = _pixels_or_mask(rows, self._mask).astype(np.float64)
-        if self.reach == 0:
-            return pixels
-        once = np.empty((y1 - y0, right - left + _OFF_BEAT))[:, : right - left]
-        for block in along_y:
-            np.matmul(
-                block.weights, pixels[block.low - top : block.high - top],
-                out=once[block.first - y0 : block.last - y0],
-            )  # fmt: skip
-        result = np.empty((y1 - y0, x1 - x0 + _OFF_BEAT))[:, : x1 - x0]
-        for block in along_x:
-            np.matmul(
-                once[:, block.low - left : block.high - left], block.weights.T,
-                out=result[:, block.first - x0 : block.last - x0],
-            )  # fmt: skip
-        return result
+        reach = self.reach
+        lines, top, bottom = self._places(y0 - first, y1 - first, len(rows))
+        columns, left, right = self._places(x0, x1, rows.shape[1])
+        padded = np.empty((lines, columns))
+        pixels = rows[max(top, 0) : bottom, max(left, 0) : right]
+        above, before = max(-top, 0), max(-left, 0)
+        inside = padded[above : above + len(pixels), before : before + pixels.shape[1]]
+        inside[...] = _pixels_or_mask(pixels, self._mask)
+        full = padded[above : above + len(pixels)]
+        full[:, :before] = inside[:, :1]
+        full[:, before + pixels.shape[1] :] = inside[:, -1:]
+        padded[:above] = full[0]
+        padded[above + len(pixels) :] = full[-1]
+        if reach == 0:
+            return padded[: y1 - y0, : x1 - x0]
+        return blur_near(padded, self._kernel, self._step)[: y1 - y0, : x1 - x0]
+
+    def _places(self, first: int, last: int, length: int) -> tuple[int, int, int]:
+        """Give how many lines a tile takes in all, and the first and last one to be read."""
+        whole = -(-(last - first) // self._step) * self._step
+        start, stop = first - self.reach, first + whole + self.reach
+        return stop - start, start, min(stop, length)
 
 
 def _between(blocks: list[Block], first: int, last: int) -> list[Block]:
@@ -236,7 +240,7 @@ class _Far:
         nodes = self._nodes
         known = nodes.count + 2 * nodes.margin
         cut = self._cut_by_x[y0 - self._top : y1 - self._top]
-        result = np.empty((y1 - y0, x1 - x0 + _OFF_BEAT))[:, : x1 - x0]
+        result = np.empty((y1 - y0, x1 - x0))
         for left in range(x0 - x0 % nodes.step, x1, nodes.step):
             a, b = max(left, x0), min(left + nodes.step, x1)
             at = left // nodes.step * nodes.count
@@ -267,7 +271,7 @@ def _blurred_bands(
     exact = missing or (count > 1 and max(sigmas) < _CLOSE * min(sigmas))
     blurs = [_blur(sigma, image.shape, exact) for sigma in sigmas]
     if missing:  # the second half blurs a mask of the pixels that are there
-        blurs += [_Near(gaussian_kernel(sigma), image.shape, mask=True) for sigma in sigmas]
+        blurs += [_Near(gaussian_kernel(sigma), mask=True) for sigma in sigmas]
     reach = max(blur.reach for blur in blurs)
     band = -(-max(_BAND_PIXELS // width, reach, 1) // _RESULT_ROWS) * _RESULT_ROWS
     results = [np.empty((min(height, _RESULT_ROWS), width), np.float32) for _ in sigmas]
@@ -307,9 +311,9 @@ def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, 
 
 def _blur(sigma: float, shape: tuple[int, int], exact: bool) -> _Near | _Far:
     kernel = gaussian_kernel(sigma)
-    products = sum(min(LONG_BLOCK + 2 * kernel.reach, length) for length in shape)
+    products = sum(min(BLOCK + 2 * kernel.reach, length) for length in shape)
     if exact or products <= _NEAR_COST:
-        return _Near(kernel, shape, mask=False)
+        return _Near(kernel, mask=False)
     return _Far(kernel, shape)
 
 

@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in the workflow's jobs; no peer uses it
+
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
