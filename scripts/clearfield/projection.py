@@ -1,7 +1,7 @@
 """Project a stack along Z, and gather in the same pass what QC tells of the whole stack.
 
 Planes are read in their order in the file, a window of them at a time; within a window each
-thread takes blocks of rows that stay in its cache. No plane is ever copied as a whole, and a
+thread reads blocks of rows that stay in its cache. No plane is ever held as a whole, and a
 result never depends on the windows, the blocks or the threads.
 """
 
@@ -16,8 +16,8 @@ from .stack import Planes, Stack
 from .stack_statistics import SAMPLED_ROWS, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
-_BLOCK_BYTES = 1 << 20  # of one plane's rows: stays in cache, and outweighs the calls
-_WINDOW_BYTES = 1 << 26  # of planes read before the next block of rows begins
+_BLOCK_BYTES = 1 << 21  # of one plane's rows: stays in cache, and outweighs the calls
+_WINDOW_BYTES = 1 << 27  # of planes read before the next block of rows begins
 _BAND_BYTES = 1 << 27  # of running results held at a time
 _MEDIAN_BYTES = 1 << 25  # of all planes of the rows that a thread takes at a time
 
@@ -126,8 +126,8 @@ class _Source(NamedTuple):
     def shape(self) -> tuple[int, int, int]:
         return (len(self.numbers), *self.planes.stack.shape[3:])
 
-    def window(self, start: int, stop: int) -> list[np.ndarray]:
-        return [self.planes[self.time, self.channel, z] for z in self.numbers[start:stop]]
+    def rows(self, z: int, first: int, last: int, out: np.ndarray | None = None) -> np.ndarray:
+        return self.planes.rows((self.time, self.channel, self.numbers[z]), first, last, out)
 
 
 def _native(rows: np.ndarray) -> np.ndarray:
@@ -154,17 +154,24 @@ def _running(
     window = max(1, _WINDOW_BYTES // (band * row_bytes))
     results = [np.empty((min(band, height), width), kind) for kind in kinds]
 
+    buffers: list[np.ndarray] = []
+
     for top in range(0, height, band):
         bottom = min(top + band, height)
         for first in range(0, depth, window):
-            images = source.window(first, first + window)
+            last = min(first + window, depth)
 
-            def work(row: int, first=first, images=images, top=top, bottom=bottom) -> None:
+            def work(row: int, first=first, last=last, top=top, bottom=bottom) -> None:
                 end = min(row + rows_at_once, bottom)
                 held = [result[row - top : end - top] for result in results]
-                blocks = [image[row:end] for image in images]
+                buffer = buffers.pop() if buffers else np.empty((rows_at_once, width), source.dtype)
+
+                def read() -> Iterator[np.ndarray]:
+                    for z in range(first, last):
+                        yield source.rows(z, row, end, buffer[: end - row])
+
                 highest = None
-                for z, rows in enumerate(blocks, first):
+                for z, rows in enumerate(read(), first):
                     rows = _native(rows)
                     if dtype.kind == "f":
                         rows = _mark_missing(rows, statistics)
@@ -174,7 +181,8 @@ def _running(
                         high = _highest(rows)
                         highest = high if highest is None else np.fmax(highest, high)
                 # A running maximum is at most the largest value so far.
-                statistics.count(blocks, _highest(held[0]) if method == "max" else highest)
+                statistics.count(read(), _highest(held[0]) if method == "max" else highest)
+                buffers.append(buffer)
 
             run_tasks(work, [(row,) for row in range(top, bottom, rows_at_once)], threads)
         held = [result[: bottom - top] for result in results]
@@ -302,7 +310,7 @@ def _median(
         end = min(row + rows_at_once, height)
         values = np.empty((depth, end - row, width), dtype)
         for z in range(depth):
-            rows = _native(source.window(z, z + 1)[0][row:end])
+            rows = _native(source.rows(z, row, end))
             values[z] = _mark_missing(rows, statistics) if dtype.kind == "f" else rows
             statistics.sample(z, row, values[z])
         statistics.count(values, _highest(values))

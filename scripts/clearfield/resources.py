@@ -157,9 +157,9 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
             return 50 + threads * rows + min(4 * pixels, 128)
         running = _RUNNING_BYTES[projection]
         results = min(plane if running is None else running * pixels, 128)
-        window = min(geometry.file_bytes / 2**20, max(64, min(plane, 128)))
-        finish = 1.25 * results if projection in ("mean", "std") else 0
-        return 35 + results + window + finish
+        blocks = 4 * threads
+        finish = 1.5 * results if projection in ("mean", "std") else 0
+        return 35 + results + blocks + finish
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
     filters = _methods(config["subtract_background"])

@@ -2,7 +2,9 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from .errors import ClearfieldError
 
 _ALIGNMENT = 4096  # of decoded pixels in a .stack file: a memory page
+_OPEN_FILES = 64
 
 
 @dataclass
@@ -76,7 +79,7 @@ class Stack:
         return line.ljust(start - 1) + b"\n"
 
     def open(self, path: str | Path) -> "Planes":
-        """Map the planes; `path` is the .stack file itself.
+        """Give the planes, to be read; `path` is the .stack file itself.
 
         Raises
         ------
@@ -87,22 +90,50 @@ class Stack:
 
 
 class Planes:
-    """The planes of a `Stack`, mapped: ``planes[t, c, z]`` is a read-only (Y, X) array."""
+    """The planes of a `Stack`; ``planes[t, c, z]`` reads one, a (Y, X) array."""
 
     def __init__(self, stack: Stack, paths: list[str]) -> None:
         self.stack, self.paths = stack, paths
         self._opened: set[int] = set()
+        self._open = lru_cache(_OPEN_FILES)(self._open_file)  # a plane may be a file of its own
 
     def __getitem__(self, index: tuple[int, int, int]) -> np.ndarray:
-        stack = self.stack
-        file, start = stack.offsets[int(np.ravel_multi_index(index, stack.shape[:3]))]
-        if file not in self._opened:
-            self.check(file)
-            self._opened.add(file)
-        # Each plane by itself: what is mapped counts as the job's memory where a scheduler watches
-        # it, and a file may be larger than that.
-        pixels = np.memmap(self.paths[file], np.uint8, "r", start, (stack.plane_bytes,))
-        return pixels.view(np.ndarray).view(stack.dtype).reshape(stack.shape[3:])
+        return self.rows(index, 0, self.stack.shape[3])
+
+    def rows(
+        self, index: tuple[int, int, int], first: int, last: int, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Read some rows of a plane; from any thread.
+
+        Reading is faster than mapping where several threads work on a file, and a file that is
+        cut meanwhile is an error, not the end of the process.
+
+        Parameters
+        ----------
+        index : t, c, z
+        first, last : int
+            Rows, the last one excluded.
+        out : (last - first, X) array, optional
+            Contiguous, of the stack's dtype; else new memory is taken.
+        """
+        (time, channel, z), (_, channels, depth, height, width) = index, self.stack.shape
+        file, start = self.stack.offsets[(time * channels + channel) * depth + z]
+        if out is None:
+            out = np.empty((last - first, width), self.stack.dtype)
+        raw, opened, done = out.reshape(-1).view(np.uint8), self._open(file), 0
+        start += first * (self.stack.plane_bytes // height)
+        while done < raw.size:
+            count = os.preadv(opened.descriptor, [raw[done:]], start + done)
+            if not count:
+                self.check(file)
+                raise ClearfieldError(_cut(self.paths[file]))
+            done += count
+        return out
+
+    def _open_file(self, file: int) -> "_OpenFile":
+        self.check(file)
+        self._opened.add(file)
+        return _OpenFile(self.paths[file])
 
     def check(self, file: int | None = None) -> None:
         """Raise where a raw file (default: any that was used) is not the one that was loaded.
@@ -118,10 +149,25 @@ class Planes:
                 continue
             end = max(at for index, at in stack.offsets if index == number) + stack.plane_bytes
             if Path(path).stat().st_size != end:
-                raise ClearfieldError(f"{path} has changed or was cut; remove it and run again")
+                raise ClearfieldError(_cut(path))
         if file is None:
             for path, known in stack.watched.items():
                 check_raw(path, known)
+
+
+class _OpenFile:
+    """A file that is closed when nobody reads from it any more."""
+
+    def __init__(self, path: str) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):  # it could not be opened
+            os.close(self.descriptor)
+
+
+def _cut(path: str) -> str:
+    return f"{path} has changed or was cut; remove it and run again"
 
 
 def check_raw(path: str, known: list[int]) -> None:

@@ -1,6 +1,8 @@
 """What QC tells of all planes behind a projection, gathered while they pass by."""
 
 import math
+import threading
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -47,7 +49,7 @@ class StackStatistics:
         if level is not None:
             self._candidates.add(level)
         self._ones = np.ones(width)
-        self._spaces: list[np.ndarray] = []
+        self._own = threading.local()
         rows = -(-height // SAMPLED_ROWS)
         self._sums = np.zeros((planes, rows))
         self._squares = np.zeros((planes, rows))
@@ -85,20 +87,19 @@ class StackStatistics:
             steps = np.where(finite, steps, 0)
         self._sums[place] = values @ self._ones
         self._squares[place] = np.vecdot(steps, steps)
-        self._spaces.append(space)
 
     def _take_space(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Give memory for two arrays; new memory for each block would cost more than the sums."""
-        try:
-            space = self._spaces.pop()
-        except IndexError:
-            return np.empty((2, *shape))
-        return space if space.shape[1] >= shape[0] else np.empty((2, *shape))
+        """Give a thread's memory for two arrays; memory that is new, or that another processor has
+        in its cache, would cost more than the sums."""
+        space = getattr(self._own, "space", None)
+        if space is None or space.shape[1] < shape[0]:
+            space = self._own.space = np.empty((2, *shape))
+        return space
 
-    def count(self, planes: np.ndarray, highest: float) -> None:
+    def count(self, planes: Iterable[np.ndarray], highest: float) -> None:
         """Count saturated pixels of blocks (any shape) whose largest value is at most `highest`.
 
-        The pixels are looked at only where `highest` is a level at which a detector is full.
+        The pixels are asked for only where `highest` is a level at which a detector is full.
         """
         self._highest.append(highest)
         if highest in self._candidates:
