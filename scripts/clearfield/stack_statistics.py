@@ -89,8 +89,10 @@ class StackStatistics:
         self._squares[place] = np.vecdot(steps, steps)
 
     def _take_space(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Give a thread's memory for two arrays; memory that is new, or that another processor has
-        in its cache, would cost more than the sums."""
+        """Give a thread's own memory for two arrays.
+
+        Memory that is new, or in another processor's cache, would cost more than the sums.
+        """
         space = getattr(self._own, "space", None)
         if space is None or space.shape[1] < shape[0]:
             space = self._own.space = np.empty((2, *shape))
