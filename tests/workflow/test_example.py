@@ -1,5 +1,6 @@
 """The embedded example, end to end, as a new user runs it."""
 
+import inspect
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 import skimage.morphology
 import tifffile
 from runner import ROOT, Runner
+from snakemake.scheduling import job_scheduler
 
 SAMPLES = sorted(
     path.name.removesuffix(".tif").removesuffix(".ome")
@@ -118,6 +120,13 @@ def test_one_and_four_threads_and_another_folder_give_the_same_bytes(example, tm
     ours, theirs = example.outputs(), other.outputs()
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_snakemake_has_what_the_workflow_turns_off():
+    """The limit of jobs a second costs the driver more and more; see onstart in common.smk."""
+    code = inspect.getsource(job_scheduler.JobScheduler)
+    assert "if self.job_rate_limiter is None" in code
+    assert "if self.job_rate_limiter is not None" in code
 
 
 def test_the_workflow_is_linted_and_formatted():
