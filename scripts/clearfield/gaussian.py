@@ -280,7 +280,7 @@ def _blurred_bands(
         yield from _blurred_band(
             image, blurs, reach, combine, results, missing, threads, top, bottom
         )
-        forget_rows(image, top, bottom)
+        forget_rows(image, max(0, top - reach), bottom)
 
 
 def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, bottom):
