@@ -219,9 +219,9 @@ def test_a_job_runs_out_of_memory(tmp_path, raw):
         assert run.wait(240) == 1
         text = run.text()
     assert "1 of 4 samples failed" in text
-    assert "big, project_stack: the job ran out of memory" in text
+    assert "big, subtract_background: the job ran out of memory" in text
     assert "Traceback" not in text
-    assert "project_stack:mem_mb=" in text
+    assert "subtract_background:mem_mb=" in text
     for sample in SAMPLES:
         assert (night.folder / f"results/qc/{sample}.png").exists()
 
