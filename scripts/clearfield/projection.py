@@ -153,7 +153,6 @@ def _running(
     rows_at_once = _multiple(_BLOCK_BYTES // row_bytes, -(-band // max(threads, 1)))
     window = max(1, _WINDOW_BYTES // (band * row_bytes))
     results = [np.empty((min(band, height), width), kind) for kind in kinds]
-
     buffers: list[np.ndarray] = []
 
     for top in range(0, height, band):
@@ -180,7 +179,8 @@ def _running(
                     if method != "max":
                         high = _highest(rows)
                         highest = high if highest is None else np.fmax(highest, high)
-                # A running maximum is at most the largest value so far.
+                # A running maximum is at most the largest value so far. Only blocks that reach a
+                # detector's level are read again, to count there.
                 statistics.count(read(), _highest(held[0]) if method == "max" else highest)
                 buffers.append(buffer)
 
