@@ -320,8 +320,8 @@ def otsu_threshold(values: np.ndarray) -> float:
     True
     """
     low, high = float(values.min()), float(values.max())
-    if not high > low:
-        return high
+    if not high - low > 512 * np.spacing(max(abs(low), abs(high))):
+        return high  # flat, but for rounding: there is no room for the bins' edges
     counts, edges = np.histogram(values, 256, (low, high))
     centres = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)[:-1]
