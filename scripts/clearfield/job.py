@@ -1,8 +1,13 @@
 """How a script becomes a job: values from the command line, one sentence on failure."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable
+
+TYPE_CHECKING = False  # that of typing takes as long to import as a third of Python's start
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # No linear algebra is done here; numpy's idle BLAS threads would cost 0.1 s CPU a job.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -16,6 +21,12 @@ def run_job(function: Callable[..., None]) -> None:
     sentence on standard error; anything else is a bug and keeps its traceback. This function does
     not return: the process ends here.
     """
+    from .forkserver import run_forked
+
+    status = run_forked()  # before anything is imported
+    if status is not None:
+        os._exit(status)
+
     from .joblog import INTERRUPTED, clear_log, open_log
 
     try:

@@ -61,9 +61,11 @@ class Runner:
             command += ["--configfile", str(file)]
         return [*command, *arguments]
 
-    def run(self, *arguments: str, status: int = 0, **options) -> Done:
+    def run(
+        self, *arguments: str, status: int = 0, environment: dict | None = None, **options
+    ) -> Done:
         """Run and check the exit status."""
-        environment = os.environ | {"COLUMNS": "200"}
+        environment = os.environ | {"COLUMNS": "200"} | (environment or {})
         done = subprocess.run(
             self.command(*arguments, **options),
             capture_output=True, text=True, timeout=600, check=False, env=environment,

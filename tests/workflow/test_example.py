@@ -122,6 +122,26 @@ def test_one_and_four_threads_and_another_folder_give_the_same_bytes(example, tm
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a fork server on Linux only")
+def test_forked_jobs_import_nothing_and_give_the_same_bytes(example, tmp_path):
+    def run(folder: str, temporary: str) -> tuple[bool, dict]:
+        """Run; tell whether every figure's job imported NumPy itself."""
+        (tmp_path / temporary).mkdir()
+        runner = Runner(tmp_path / folder)
+        runner.config = example.config
+        # Python then writes each import to standard error, which is the log.
+        spied = {"PYTHONPROFILEIMPORTTIME": "1", "TMPDIR": str(tmp_path / temporary)}
+        runner.run(environment=spied)
+        logs = (tmp_path / folder).glob("results/logs/plot_qc/*.log")
+        return all(" numpy\n" in log.read_text() for log in logs), runner.outputs()
+
+    imported, forked = run("forked", "t")
+    assert not imported
+    imported, alone = run("alone", "no socket has so long a path" * 5)
+    assert imported
+    assert forked == alone == example.outputs()
+
+
 def test_snakemake_has_what_the_workflow_turns_off():
     """The limit of jobs a second costs the driver more and more; see onstart in common.smk."""
     code = inspect.getsource(job_scheduler.JobScheduler)

@@ -10,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 from scripts.clearfield.codehash import hash_code
 from scripts.clearfield.errors import ClearfieldError
 from scripts.clearfield.failures import end_run, finish_failed_run, start_run
+from scripts.clearfield.forkserver import start_server
 from scripts.clearfield.resources import (
     job_disk_mb,
     job_memory_mb,
@@ -144,6 +145,9 @@ onstart:
     # ended: after 1,000 stacks that is thousands of times a second. One machine needs no such rate.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+    # Environments of --sdm have packages of their own to import.
+    if workflow.local_exec and not workflow.deployment_settings.deployment_method:
+        start_server(f"{workflow.basedir}/scripts/serve_jobs.py")
     try:
         start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
     except ClearfieldError as error:
