@@ -16,13 +16,18 @@ ADDRESS = "CLEARFIELD_FORKSERVER"
 """The environment variable that names the environment of a server and its socket."""
 
 
-def start_server(script: str) -> None:
+def start_server(script: str) -> bool:
     """Start the server of this run, which ends when this process does, however it ends.
 
     On Linux only: elsewhere not all that NumPy calls survives a fork.
+
+    Returns
+    -------
+    bool
+        Whether there is one.
     """
     if sys.platform != "linux":
-        return
+        return False
     import atexit
     import subprocess
     import tempfile
@@ -34,7 +39,7 @@ def start_server(script: str) -> None:
             [sys.executable, script, address], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
     except OSError:  # no room for it: jobs import for themselves
-        return
+        return False
 
     def stop() -> None:
         server.stdin.close()
@@ -43,6 +48,7 @@ def start_server(script: str) -> None:
 
     atexit.register(stop)
     os.environ[ADDRESS] = f"{sys.prefix}{os.pathsep}{address}"
+    return True
 
 
 def run_forked() -> int | None:
