@@ -42,8 +42,11 @@ def planes(number: int):
 
 def write(path: Path, number: int, **keywords) -> None:
     """Write a stack of `number` planes."""
+    data = planes(number)
+    if "tile" in keywords:  # else tifffile would take each plane for a tile
+        data = np.stack(list(data))
     tifffile.imwrite(
-        path, planes(number), shape=(number, 2048, 2048), dtype="u2", bigtiff=True,
+        path, data, shape=(number, 2048, 2048), dtype="u2", bigtiff=True,
         photometric="minisblack", metadata={"axes": "ZYX"}, **keywords,
     )  # fmt: skip
 
