@@ -7,7 +7,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -42,12 +42,12 @@ def open_series(path: str) -> list[Series]:
     name = Path(path).name
     with _quiet() as messages:
         try:
-            _check_directories(path, name)
+            starts = _check_directories(path, name)
             with tifffile.TiffFile(path) as tif:
                 check_description(tif, path)
                 _check_first_page(tif, name)
                 found = [
-                    _series(tif, series, number, path)
+                    _series(tif, series, number, path, starts)
                     for number, series in enumerate(tif.series)
                     if not series.keyframe.is_reduced
                 ]
@@ -79,10 +79,15 @@ def _quiet() -> Iterator[list[str]]:
         logger.propagate = propagate
 
 
-def _check_directories(path: str, name: str) -> None:
+def _check_directories(path: str, name: str) -> list[int | None]:
     """Follow the chain of directories (IFDs); raise where it leaves the file or runs in a circle.
 
     tifffile would take what it finds up to there for the whole file.
+
+    Returns
+    -------
+    list of int or None
+        Where the pixels of each page begin; None where the directory does not say it itself.
     """
     size = Path(path).stat().st_size
     if size == 0:
@@ -98,7 +103,7 @@ def _check_directories(path: str, name: str) -> None:
         count_format, link_format, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
         count_size, link_size = struct.calcsize(count_format), struct.calcsize(link_format)
         at = struct.unpack_from(order + link_format, head, 8 if big else 4)[0]
-        seen = set()
+        seen, starts = set(), []
         while at:
             number = len(seen) + 1
             if at in seen:
@@ -113,8 +118,9 @@ def _check_directories(path: str, name: str) -> None:
             if len(count) == count_size:
                 entries = struct.unpack(order + count_format, count)[0]
                 if entries <= 4096:
-                    file.seek(at + count_size + entries * entry)
+                    body = file.read(entries * entry)
                     link = file.read(link_size)
+                    starts.append(_start(body, entry, order))
             if len(link) < link_size:
                 raise ClearfieldError(
                     f"{name} is cut short or damaged: page {number} should be described at byte "
@@ -125,6 +131,16 @@ def _check_directories(path: str, name: str) -> None:
             at = struct.unpack(order + link_format, link)[0]
         if not seen:
             raise ClearfieldError(f"{name} holds no image")
+    return starts
+
+
+def _start(body: bytes, entry: int, order: str) -> int | None:
+    """Find the one value of StripOffsets in the entries of a directory."""
+    at = body.find(struct.pack(order + "H", 273))
+    if at < 0 or at % entry or at + entry > len(body):
+        return None
+    kind, count, value = struct.unpack_from(order + ("HQQ" if entry == 20 else "HII"), body, at + 2)
+    return value if count == 1 and kind in (4, 16) else None
 
 
 def _check_values(
@@ -160,7 +176,11 @@ def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
 
 
 def _series(
-    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, path: str
+    tif: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    number: int,
+    path: str,
+    starts: list[int | None],
 ) -> Series:
     name = Path(path).name
     keyframe = series.keyframe
@@ -171,8 +191,8 @@ def _series(
     if series.is_multifile:
         available = sum(Path(file).stat().st_size for file in _files(series))
     codec = int(keyframe.compression)
-    bits = dtype.itemsize * 8 // max(_bits(keyframe), 1)  # packed pixels grow when unpacked
-    if 0 in shape or claimed > available * _EXPANSION.get(codec, _EXPANSION_ELSE) * bits:
+    growth = -(-dtype.itemsize * 8 // max(_bits(keyframe), 1))  # of packed pixels when unpacked
+    if 0 in shape or claimed > available * _EXPANSION.get(codec, _EXPANSION_ELSE) * growth:
         raise ClearfieldError(
             f"{name} is cut short or damaged: it claims {' x '.join(map(str, shape))} pixels "
             f"({claimed} bytes), more than its {available} bytes can hold"
@@ -188,11 +208,34 @@ def _series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
         **describe(tif, series, number),
     )  # fmt: skip
-    if series.dataoffset is not None and not series.is_multifile:
+    pages = _scattered_pages(tif, series, starts, name)
+    if pages is None and series.dataoffset is not None and not series.is_multifile:
         _set_contiguous(result, series.dataoffset, tif, path)
     else:
-        _set_pages(result, series, path)
+        _set_pages(result, pages or list(series), keyframe, path)
     return result
+
+
+def _scattered_pages(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, starts: list[int | None], name: str
+) -> list | None:
+    """Give the pages of an ImageJ file whose planes do not follow one another, else None.
+
+    tifffile takes them to do so wherever there is room for them; a program that wrote the file
+    anew may have put them elsewhere.
+    """
+    if series.kind != "imagej" or len(starts) == 1:
+        return None
+    page = series.keyframe
+    planes = math.prod(series.shape) // page.size
+    if len(starts) != planes:
+        raise ClearfieldError(
+            f"{name} contradicts itself: ImageJ's description has {planes} planes and the file "
+            f"{len(starts)} pages; save it in ImageJ again"
+        )
+    if starts == [page.dataoffsets[0] + number * page.nbytes for number in range(planes)]:
+        return None
+    return list(tif.pages)
 
 
 def _bits(page: tifffile.TiffPage) -> int:
@@ -225,19 +268,23 @@ def _set_contiguous(series: Series, offset: int, tif: tifffile.TiffFile, path: s
         )
 
 
-def _files(series: tifffile.TiffPageSeries) -> list[str]:
-    return list(dict.fromkeys(page.parent.filehandle.path for page in series if page is not None))
+def _files(pages: Iterable) -> list[str]:
+    return list(dict.fromkeys(page.parent.filehandle.path for page in pages if page is not None))
 
 
-def _set_pages(series: Series, source: tifffile.TiffPageSeries, path: str) -> None:
+def _set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: str) -> None:
     """Describe pixels that lie in pages, each a plane or several."""
-    name, keyframe = Path(path).name, source.keyframe
-    pages = list(source)
+    name = Path(path).name
     samples, depth, height, width, interleaved = keyframe.shaped
     y = series.axes.find("Y")
     missing = sum(page is None for page in pages)
+    expected = math.prod(series.shape) // keyframe.size
+    if len(pages) > expected:
+        raise ClearfieldError(
+            f"{name} contradicts itself: its description has {expected} planes of "
+            f"{width} x {height} pixels and the file {len(pages)} pages"
+        )
     if missing or len(pages) * keyframe.size != math.prod(series.shape):
-        expected = math.prod(series.shape) // keyframe.size
         raise ClearfieldError(
             f"{name} is incomplete: {expected - len(pages) + missing} of the {expected} pages that "
             "its description promises are not there (an acquisition that was stopped?)"
@@ -250,7 +297,7 @@ def _set_pages(series: Series, source: tifffile.TiffPageSeries, path: str) -> No
             "pixels"
         )
     folder, here = Path(path).parent, Path(path).parent.absolute()
-    absolute = _files(source)
+    absolute = _files(pages)
     series.files = [
         path if len(absolute) == 1 else str(folder / os.path.relpath(file, here))
         for file in absolute

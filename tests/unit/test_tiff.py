@@ -135,6 +135,19 @@ def test_rgb_is_refused_or_taken_as_channels(keywords, tmp_path):
     assert np.array_equal(found[0, :, 0], pixels.transpose(2, 0, 1))
 
 
+def test_twelve_bits_packed(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (20, 30), dtype="u2")
+    a, b = pixels[:, ::2], pixels[:, 1::2]
+    packed = np.stack([a >> 4, (a & 15) << 4 | b >> 8, b & 255], axis=-1).reshape(20, 45)
+    path = write(tmp_path / "a.tif", packed.astype("u1"), rowsperstrip=20)
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags[256].overwrite(30)
+        tif.pages.first.tags[258].overwrite(12)
+    stack, found = read(path)
+    assert stack.dtype == "<u2"
+    assert np.array_equal(found[0, 0, 0], pixels)
+
+
 def test_truth_values_and_half_floats(tmp_path):
     mask = RANDOM.integers(0, 2, (3, 20, 31)).astype(bool)
     stack, found = read(write(tmp_path / "a.tif", mask, metadata={"axes": "ZYX"}))
@@ -307,6 +320,37 @@ def test_a_file_that_was_cut_short(keywords, share, tmp_path):
     except ClearfieldError:
         text = error(path)
     assert "cut short" in text or "damaged" in text or "no TIFF" in text
+
+
+def move_last_plane(path):
+    """Put the pixels of the last page at the end of the file, as a rewritten file may have them."""
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[-1]
+        start, size = page.dataoffsets[0], page.nbytes
+        where = page.tags[273].valueoffset
+        order = tif.byteorder
+    data = bytearray(path.read_bytes())
+    data[where : where + 4] = struct.pack(order + "I", len(data))
+    data += data[start : start + size]
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("planes", [2, 4])
+def test_planes_of_imagej_that_do_not_follow_one_another(planes, tmp_path):
+    pixels = RANDOM.integers(0, 4096, (planes, 20, 30), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, imagej=True, metadata={"axes": "ZYX"})
+    move_last_plane(path)
+    stack, found = read(path)
+    assert stack.files == [str(path)]
+    assert np.array_equal(found[0, 0], pixels)
+
+
+def test_fewer_planes_in_imagejs_description_than_pages(tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((3, 20, 30), "u2"), imagej=True,
+                 metadata={"axes": "ZYX"})  # fmt: skip
+    path.write_bytes(path.read_bytes().replace(b"slices=3", b"slices=2"))
+    assert "2 planes and the file 3 pages" in error(path)
 
 
 def test_an_imagej_stack_with_a_single_directory_that_was_cut(tmp_path):
