@@ -24,6 +24,7 @@ FORMATS = {
     ".tf8": "tiff",
     ".lsm": "tiff",
     ".stk": "tiff",
+    ".ome": "tiff",
     ".czi": "czi",
     ".nd2": "nd2",
     ".lif": "lif",

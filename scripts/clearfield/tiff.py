@@ -16,8 +16,9 @@ import numpy as np
 import tifffile
 
 from .errors import ClearfieldError
-from .series import Series
-from .tiffmeta import check_description, describe
+from .omexml import check_description, read_companion
+from .series import Series, split_positions
+from .tiffmeta import describe
 
 # Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
 # made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
@@ -28,6 +29,10 @@ _VALUE_BYTES = {
     1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8,
     18: 8,
 }  # fmt: skip
+# Where tifffile means something else by a letter than clearfield does: phases, lifetimes and tiles
+# of OME-TIFF, positions of Micro-Manager.
+_LETTERS = {"ome": {"P": "H", "H": "L", "R": "M"}, "ndtiff": {"R": "P"}, "mmstack": {"R": "P"}}
+_OF_POSITIONS = {"lsm", "mmstack", "ndtiff"}
 _BAND_BYTES = 1 << 20  # worth a task of its own when decoding
 
 
@@ -42,23 +47,47 @@ def open_series(path: str) -> list[Series]:
     name = Path(path).name
     with _quiet() as messages:
         try:
-            starts = _check_directories(path, name)
-            with tifffile.TiffFile(path) as tif:
-                check_description(tif, path)
-                _check_first_page(tif, name)
+            file, xml = path, None
+            if path.lower().endswith(".ome"):
+                file, xml = read_companion(path)
+            starts = _check_directories(file, Path(file).name)
+            with _open(file, xml) as tif:
+                _check_first_page(tif, Path(file).name)
                 found = [
-                    _series(tif, series, number, path, starts)
+                    part
                     for number, series in enumerate(tif.series)
                     if not series.keyframe.is_reduced
+                    for part in _split(_series(tif, series, number, file, starts), series.kind)
                 ]
         except (ClearfieldError, MemoryError, OSError):
             raise
         except Exception as error:
             cause = messages[-1] if messages else f"{type(error).__name__}: {error}"
             raise ClearfieldError(f"{name} is a damaged TIFF file ({cause:.200})") from error
+    if any("ndtiff_index" in message for message in messages):
+        raise ClearfieldError(f"{name} lies beside an NDTiff.index that is cut short or damaged")
     if not found:
         raise ClearfieldError(f"{name} holds no image")
     return found
+
+
+def _open(path: str, xml: str | None) -> tifffile.TiffFile:
+    """Open a TIFF, with OME-XML of another file or mended where its own will not do."""
+    if xml is None:
+        tif = tifffile.TiffFile(path)
+        try:
+            xml = check_description(tif.pages.first.description, path, tif.filehandle.size)
+        except BaseException:
+            tif.close()
+            raise
+        if xml is None:
+            return tif
+        tif.close()
+    return tifffile.TiffFile(path, omexml=xml)
+
+
+def _split(series: Series, kind: str) -> list[Series]:
+    return split_positions(series) if kind in _OF_POSITIONS else [series]
 
 
 @contextmanager
@@ -185,7 +214,9 @@ def _series(
     name = Path(path).name
     keyframe = series.keyframe
     dtype = np.dtype(series.dtype)
-    shape, axes = tuple(int(length) for length in series.shape), series.axes
+    shape = tuple(int(length) for length in series.shape)
+    letters = _LETTERS.get(series.kind, {})
+    axes = "".join(letters.get(axis, axis) for axis in series.axes)
     claimed = math.prod(shape) * dtype.itemsize
     available = tif.filehandle.size
     if series.is_multifile:
@@ -360,10 +391,15 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
     if codec != 1:
         try:
             tifffile.TIFF.DECOMPRESSORS[codec]
-        except KeyError:
+        except KeyError as error:
+            # tifffile's message names the package where that would help.
+            mend = (
+                "needs the package imagecodecs; install it into load_stack's environment"
+                if "imagecodecs" in str(error)
+                else "cannot be read; save it with LZW"
+            )
             raise ClearfieldError(
-                f"{name} is compressed with {getattr(codec, 'name', codec)}, which needs the "
-                "package imagecodecs; install it into load_stack's environment"
+                f"{name} is compressed with {getattr(codec, 'name', codec)}, which {mend}"
             ) from None
     for page, file in zip(pages, files, strict=True):
         size = Path(series.files[file]).stat().st_size

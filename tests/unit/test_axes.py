@@ -49,6 +49,13 @@ def test_the_error_proposes_letters_that_work(axes, proposal, tmp_path):
     assert sorted(arranged.index_axes + arranged.plane_axes) == sorted(proposal)
 
 
+def test_an_unknown_axis_beside_all_others_is_to_be_selected():
+    made = series("TCZQYX", (2, 3, 4, 7, 5, 6))
+    with pytest.raises(ClearfieldError, match=r"load_stack.select: {Q: 0}"):
+        arrange(made, None, {}, "a.tif")
+    assert arrange(made, None, {"Q": 6}, "a.tif").shape == (2, 3, 4, 5, 6)
+
+
 def test_rgb_is_refused_with_its_reason():
     with pytest.raises(ClearfieldError, match=r"a.tif is a colour \(RGB\) image"):
         arrange(series("YXS", (5, 6, 3)), None, {}, "a.tif")

@@ -1,5 +1,6 @@
 """TIFFs of every layout are read as they are; damaged ones end in one clear sentence."""
 
+import json
 import logging
 import struct
 import warnings
@@ -204,6 +205,55 @@ def test_an_ome_tiff_of_several_files(tmp_path):
     assert "a1.ome.tif is not beside it" in error(tmp_path / names[0])
 
 
+def write_ndtiff(folder, pixels):
+    """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
+    height, width = pixels.shape[-2:]
+    summary = b'{"z-step_um": 1.5, "PixelSize_um": 0.2}'
+    data = bytearray(struct.pack("<2sHIIIII", b"II", 42, 0, 483729, 3, 0, 2355492))
+    data += struct.pack("<I", len(summary)) + summary
+    index = b""
+    for position, channel, z in np.ndindex(pixels.shape[:3]):
+        axes = {"z": z, "channel": ["GFP", "DAPI"][channel], "position": position}
+        name, text = b"a.tif", json.dumps(axes).encode()
+        index += struct.pack("<I", len(text)) + text + struct.pack("<I", len(name)) + name
+        index += struct.pack("<8I", len(data), width, height, 1, 0, 0, 0, 0)
+        data += pixels[position, channel, z].tobytes()
+    start, note = len(data) - pixels.nbytes, len(data)
+    data += b"{} \0\0"
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
+            (262, 4, 1, 1), (273, 4, 1, start), (277, 4, 1, 1), (278, 4, 1, height),
+            (279, 4, 1, 2 * height * width), (51123, 2, 5, note)]  # fmt: skip
+    struct.pack_into("<I", data, 4, len(data))
+    data += struct.pack("<H", len(tags))
+    data += b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    (folder / "a.tif").write_bytes(data + bytes(4))
+    (folder / "NDTiff.index").write_bytes(index)
+    return folder / "a.tif"
+
+
+def test_ndtiff(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels)
+    for position in (0, 1):
+        stack, found = read(path, series=position)
+        assert np.array_equal(found[0], pixels[position])
+        assert stack.channel_names == ["GFP", "DAPI"]
+        assert stack.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 1.5}
+    (tmp_path / "a.stack").unlink()
+    index = (tmp_path / "NDTiff.index").read_bytes()
+    (tmp_path / "NDTiff.index").write_bytes(index[: len(index) // 2 + 30])  # one position is whole
+    assert "NDTiff.index" in error(path)
+
+
+def test_positions_of_micro_manager_are_series(tmp_path, monkeypatch):
+    pixels = RANDOM.integers(0, 4096, (3, 2, 20, 30), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, metadata={"axes": "ZPYX"}, compression="zlib")
+    monkeypatch.setattr("clearfield.tiff._OF_POSITIONS", {"shaped"})
+    for position in (0, 1):
+        _, found = read(path, series=position)
+        assert np.array_equal(found[0, 0], pixels[:, position])
+
+
 # Meaning
 
 
@@ -231,6 +281,10 @@ def test_lengths_in_micrometres(size, unit, um):
         ({"resolution": (4, 4), "metadata": {"unit": "pixel", "spacing": 2, "axes": "ZYX"}},
          (None, None, None)),
         ({"resolution": (4, 4), "metadata": {"axes": "ZYX"}}, (None, None, None)),
+        ({"resolution": (4, 4), "metadata": {"unit": "\\u00C2\\u00B5m", "axes": "ZYX"}},
+         (0.25, 0.25, None)),
+        ({"resolution": (40000, 40000), "resolutionunit": "centimeter",
+          "metadata": {"axes": "ZYX"}}, (0.25, 0.25, None)),
         ({"resolution": (1, 1), "metadata": {"axes": "ZYX", "spacing": 1}}, (None, None, None)),
     ],
 )  # fmt: skip
@@ -418,6 +472,13 @@ def test_a_missing_codec_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tifffile.TIFF.DECOMPRESSORS), "__getitem__", missing)
     text = error(path)
     assert "ZSTD" in text and "imagecodecs" in text and "install" in text
+
+
+def test_a_codec_that_nothing_here_decodes(tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u1"), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags[259].overwrite(34676)  # SGILOG
+    assert error(path) == "a.tif is compressed with SGILOG, which cannot be read; save it with LZW"
 
 
 BOMB = (
