@@ -121,9 +121,13 @@ def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, 
             f"{proposal}"
         )
     if "S" in remaining:
+        reason = f"is a colour (RGB) image with {shape}, and colours are not fluorescence channels"
+        if sizes["S"] not in (3, 4):
+            reason = (
+                f"has {shape}: {sizes['S']} samples a pixel, be they channels or something else"
+            )
         raise ClearfieldError(
-            f"{name} is a colour (RGB) image with {shape}, and colours are not fluorescence "
-            f'channels; to take each as a channel set load_stack.axes: "{suggest(letters)}"'
+            f'{name} {reason}; to take each as a channel set load_stack.axes: "{suggest(letters)}"'
         )
     for axis in "YX":
         if axis not in remaining:

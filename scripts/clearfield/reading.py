@@ -25,6 +25,7 @@ FORMATS = {
     ".lsm": "tiff",
     ".stk": "tiff",
     ".ome": "tiff",
+    ".svs": "tiff",
     ".czi": "czi",
     ".nd2": "nd2",
     ".lif": "lif",

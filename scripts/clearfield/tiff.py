@@ -63,6 +63,8 @@ def open_series(path: str) -> list[Series]:
             raise
         except Exception as error:
             cause = messages[-1] if messages else f"{type(error).__name__}: {error}"
+            if "index" in cause and "out of range" in cause:
+                cause = "its description promises pages that are not there"
             raise ClearfieldError(f"{name} is a damaged TIFF file ({cause:.200})") from error
     if any("ndtiff_index" in message for message in messages):
         raise ClearfieldError(f"{name} lies beside an NDTiff.index that is cut short or damaged")

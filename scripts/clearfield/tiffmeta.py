@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: in
         "mmstack": lambda: _micromanager(tif),
         "ndtiff": lambda: _ndtiff(tif),
         "sis": lambda: _sis(tif),
+        "svs": lambda: _svs(series),
     }.get(kind)
     if reader is None and tif.is_metaseries:
         reader = lambda: _metaseries(tif)  # noqa: E731
@@ -197,6 +199,13 @@ def _sis(tif: tifffile.TiffFile) -> dict:
     meta = tif.sis_metadata or {}
     sizes = {a: micrometres(meta.get(f"pixelsize{a}"), "m") for a in "xy"}
     return {"pixel_size_um": {**sizes, "z": None}}
+
+
+def _svs(series: tifffile.TiffPageSeries) -> dict:
+    """Read Aperio's µm a pixel, which are those of the baseline image alone."""
+    found = re.search(r"\|\s*MPP\s*=\s*([0-9.]+)", series.keyframe.description)
+    size = micrometres(found[1], "µm") if found and series.name == "Baseline" else None
+    return {"pixel_size_um": {"x": size, "y": size, "z": None}}
 
 
 def _ndtiff(tif: tifffile.TiffFile) -> dict:

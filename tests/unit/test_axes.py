@@ -61,6 +61,12 @@ def test_rgb_is_refused_with_its_reason():
         arrange(series("YXS", (5, 6, 3)), None, {}, "a.tif")
 
 
+@pytest.mark.parametrize("samples", [2, 5])
+def test_samples_that_are_no_colours(samples):
+    with pytest.raises(ClearfieldError, match=rf'{samples} samples a pixel, .* "CYX"'):
+        arrange(series("SYX", (samples, 5, 6)), None, {}, "a.tif")
+
+
 @pytest.mark.parametrize("axis", "HARVEPM")
 def test_an_axis_without_a_place_is_selected_never_merged(axis):
     made = series(f"Z{axis}YX", (4, 3, 5, 6))

@@ -205,6 +205,14 @@ def test_an_ome_tiff_of_several_files(tmp_path):
     assert "a1.ome.tif is not beside it" in error(tmp_path / names[0])
 
 
+def test_micrometres_of_a_slide_scanner(tmp_path):
+    path = write(tmp_path / "a.svs", np.zeros((32, 48, 3), "u1"), photometric="rgb",
+                 tile=(16, 16), metadata=None,
+                 description="Aperio Image Library v1\n48x32 |AppMag = 20|MPP = 0.499")  # fmt: skip
+    stack, _ = read(path, axes="YXC")
+    assert stack.pixel_size_um == {"x": 0.499, "y": 0.499, "z": None}
+
+
 def write_ndtiff(folder, pixels):
     """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
     height, width = pixels.shape[-2:]
@@ -501,6 +509,12 @@ def test_entities_in_ome_xml_are_never_expanded(head, tmp_path):
     )
     path = write(tmp_path / "a.ome.tif", np.zeros((3, 8, 9), "u1"), description=text, metadata=None)
     assert "is refused: its OME-XML declares" in error(path)
+
+
+def test_a_description_of_more_pages_than_there_are(tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u1"), compression="zlib", metadata=None,
+                 description='{"shape": [3, 8, 9], "axes": "ZYX"}')  # fmt: skip
+    assert "promises pages that are not there" in error(path)
 
 
 def test_ome_xml_that_promises_more_pages(tmp_path):
