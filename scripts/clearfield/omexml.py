@@ -10,7 +10,7 @@ _ROOT = re.compile(r"\s*(<\?.*?\?>|<!--.*?-->|\s)*<(\w+:)?OME[\s>]", re.DOTALL)
 _AXES = "XYZCT"
 
 
-def check_description(text: str, path: str, size: int) -> str | None:
+def check_description(text: str, path: str, size: int, *, needed: bool = True) -> str | None:
     """Raise where a TIFF's description is OME-XML that cannot be followed.
 
     Parameters
@@ -21,6 +21,8 @@ def check_description(text: str, path: str, size: int) -> str | None:
         The file that holds it.
     size : int
         Bytes of that file.
+    needed : bool
+        Whether the file says nowhere else what its pages mean.
 
     Returns
     -------
@@ -48,6 +50,8 @@ def check_description(text: str, path: str, size: int) -> str | None:
     except ElementTree.ParseError as error:
         raise ClearfieldError(f"{name} is damaged: its OME-XML is cut or wrong ({error})") from None
     if (part := root.find("{*}BinaryOnly")) is not None:
+        if not needed:
+            return None
         raise ClearfieldError(
             f"{name} is one part of an OME-TIFF whose description is in "
             f"{part.get('MetadataFile')}; give the file that holds the description"

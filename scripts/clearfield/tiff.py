@@ -57,7 +57,9 @@ def open_series(path: str) -> list[Series]:
                     part
                     for number, series in enumerate(tif.series)
                     if not series.keyframe.is_reduced
-                    for part in _split(_series(tif, series, number, file, starts), series.kind)
+                    for part in _split(
+                        _series(tif, series, number, file, starts), series.kind, file
+                    )
                 ]
         except (ClearfieldError, MemoryError, OSError):
             raise
@@ -78,7 +80,8 @@ def _open(path: str, xml: str | None) -> tifffile.TiffFile:
     if xml is None:
         tif = tifffile.TiffFile(path)
         try:
-            xml = check_description(tif.pages.first.description, path, tif.filehandle.size)
+            text, size = tif.pages.first.description, tif.filehandle.size
+            xml = check_description(text, path, size, needed=not tif.is_mmstack)
         except BaseException:
             tif.close()
             raise
@@ -88,8 +91,15 @@ def _open(path: str, xml: str | None) -> tifffile.TiffFile:
     return tifffile.TiffFile(path, omexml=xml)
 
 
-def _split(series: Series, kind: str) -> list[Series]:
-    return split_positions(series) if kind in _OF_POSITIONS else [series]
+def _split(series: Series, kind: str, path: str) -> list[Series]:
+    """Make positions series; of Micro-Manager's those in this file, as each may have its own."""
+    if kind not in _OF_POSITIONS:
+        return [series]
+    parts = split_positions(series)
+    if kind == "mmstack" and series.offsets is not None:
+        own = [Path(file).name == Path(path).name for file in series.files]
+        parts = [part for part in parts if any(own[file] for file in part.offsets[:, 0].tolist())]
+    return parts
 
 
 @contextmanager
@@ -197,7 +207,8 @@ def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
             f"{name} has pixels of {page.bitspersample} bits (sample format "
             f"{int(page.sampleformat)}), which cannot be read; save it with 8, 16 or 32 bits"
         )
-    if tif.is_imagej and tif.series[0].kind != "imagej":
+    # Micro-Manager describes its files for ImageJ too, and tifffile reads its own description.
+    if tif.is_imagej and tif.series[0].kind in ("generic", "uniform"):
         meta = tif.imagej_metadata or {}
         planes = math.prod(meta.get(key, 1) for key in ("frames", "slices", "channels"))
         raise ClearfieldError(
@@ -310,7 +321,7 @@ def _set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: s
     name = Path(path).name
     samples, depth, height, width, interleaved = keyframe.shaped
     y = series.axes.find("Y")
-    missing = sum(page is None for page in pages)
+    missing = sum(page is None or not any(page.databytecounts) for page in pages)
     expected = math.prod(series.shape) // keyframe.size
     if len(pages) > expected:
         raise ClearfieldError(
