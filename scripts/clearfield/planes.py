@@ -87,6 +87,8 @@ def open_series(path: str | PathLike) -> list[Series]:
 
         return zarr.open_series(path)
     files = find_files(path)
+    if (Path(path) / "NDTiff.index").is_file():
+        return tiff.open_series(files[0])  # which knows the others
     return [_describe(path, name, *planes) for name, planes in _sort_planes(path, files).items()]
 
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from clearfield.errors import ClearfieldError
 from clearfield.micrometres import micrometres
-from clearfield.reading import load
+from clearfield.reading import load, open_series
 from clearfield.stack import read_stack
 
 RANDOM = np.random.default_rng(7)
@@ -247,6 +247,7 @@ def test_ndtiff(tmp_path):
         assert np.array_equal(found[0], pixels[position])
         assert stack.channel_names == ["GFP", "DAPI"]
         assert stack.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 1.5}
+    assert [series.name for series in open_series(str(tmp_path))] == ["position 0", "position 1"]
     (tmp_path / "a.stack").unlink()
     index = (tmp_path / "NDTiff.index").read_bytes()
     (tmp_path / "NDTiff.index").write_bytes(index[: len(index) // 2 + 30])  # one position is whole
