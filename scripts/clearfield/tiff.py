@@ -18,7 +18,7 @@ import tifffile
 from .errors import ClearfieldError
 from .omexml import check_description, read_companion
 from .series import Series, split_positions
-from .tiffmeta import describe
+from .tiffmeta import check_planes, describe
 
 # Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
 # made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
@@ -52,6 +52,7 @@ def open_series(path: str) -> list[Series]:
                 file, xml = read_companion(path)
             starts = _check_directories(file, Path(file).name)
             with _open(file, xml) as tif:
+                check_planes(tif, Path(file).name)
                 _check_first_page(tif, Path(file).name)
                 found = [
                     part

@@ -3,17 +3,49 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
+from .errors import ClearfieldError
 from .micrometres import micrometres
 
 _NOTHING = {"x": None, "y": None, "z": None}
 # ASSUME: a resolution per inch or cm is meant for printing where it is coarser than this.
 # 5 µm are 5,080 dots per inch.
 _COARSEST_UM = 5.0
+
+
+def check_planes(tif: tifffile.TiffFile, name: str) -> None:
+    """Raise where Micro-Manager's index names planes that cannot be there.
+
+    tifffile would take memory for all of them before it looks.
+    """
+    claimed, most = 0, tif.filehandle.size
+    if tif.is_mmstack:
+        index = tif.micromanager_metadata["IndexMap"][:, :4]
+        claimed = math.prod((index.max(axis=0).astype(int) + 1).tolist()) if index.size else 0
+    elif tif.is_ndtiff:
+        places = [axes for axes, *_ in _ndtiff_index(tif)]
+        values = [{place[axis] for place in places} for axis in places[0]] if places else []
+        most, claimed = len(places), math.prod(_length(found) for found in values)
+    if claimed > most:
+        raise ClearfieldError(
+            f"{name} is incomplete or damaged: its index numbers {claimed} planes, more than there "
+            "are (an acquisition that was stopped?)"
+        )
+
+
+def _length(numbers: set) -> int:
+    if all(isinstance(number, int) for number in numbers):
+        return max(numbers) - min(numbers) + 1
+    return len(numbers)
+
+
+def _ndtiff_index(tif: tifffile.TiffFile) -> Iterator[tuple]:
+    return tifffile.read_ndtiff_index(Path(tif.filehandle.dirname, "NDTiff.index"))
 
 
 def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> dict:
@@ -211,8 +243,7 @@ def _svs(series: tifffile.TiffPageSeries) -> dict:
 def _ndtiff(tif: tifffile.TiffFile) -> dict:
     """Take channels' names from the index, where each plane has its own, in their order there."""
     found = _micromanager(tif)
-    index = tifffile.read_ndtiff_index(Path(tif.filehandle.dirname, "NDTiff.index"))
-    channels = [axes.get("channel") for axes, *_ in index]
+    channels = [axes.get("channel") for axes, *_ in _ndtiff_index(tif)]
     names = [name for name in dict.fromkeys(channels) if isinstance(name, str)]
     return {**found, "channel_names": names or found["channel_names"]}
 

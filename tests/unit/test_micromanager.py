@@ -111,6 +111,16 @@ def test_a_stack_in_two_files(tmp_path):
         open_series(first)
 
 
+def test_an_index_that_numbers_what_cannot_be(tmp_path):
+    path = tmp_path / "x_MMStack_Pos0.ome.tif"
+    data = bytearray((write(path, places()), path.read_bytes())[1])
+    where = struct.unpack_from("<I", data, 12)[0]
+    struct.pack_into("<I", data, where + 8 + 4, 2**31)  # a slice
+    path.write_bytes(data)
+    with pytest.raises(ClearfieldError, match="more than there are"):
+        open_series(str(path))
+
+
 def test_an_acquisition_that_was_stopped(tmp_path):
     path = write(tmp_path / "x_MMStack_Pos0.ome.tif", places([0])[:-1])
     with pytest.raises(ClearfieldError, match="1 of the 12 pages"):

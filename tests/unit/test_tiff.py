@@ -252,6 +252,8 @@ def test_ndtiff(tmp_path):
     index = (tmp_path / "NDTiff.index").read_bytes()
     (tmp_path / "NDTiff.index").write_bytes(index[: len(index) // 2 + 30])  # one position is whole
     assert "NDTiff.index" in error(path)
+    (tmp_path / "NDTiff.index").write_bytes(index.replace(b'"z": 2', b'"z":99'))
+    assert "numbers 400 planes, more than there are" in error(path)
 
 
 def test_positions_of_micro_manager_are_series(tmp_path, monkeypatch):
