@@ -231,6 +231,8 @@ def _series(
     shape = tuple(int(length) for length in series.shape)
     letters = _LETTERS.get(series.kind, {})
     axes = "".join(letters.get(axis, axis) for axis in series.axes)
+    if series.kind == "stk" and _has_wavelengths(tif):
+        axes = axes.replace("Z", "Q").replace("T", "Q")
     claimed = math.prod(shape) * dtype.itemsize
     available = tif.filehandle.size
     if series.is_multifile:
@@ -259,6 +261,12 @@ def _series(
     else:
         _set_pages(result, pages or list(series), keyframe, path)
     return result
+
+
+def _has_wavelengths(tif: tifffile.TiffFile) -> bool:
+    """Whether planes of a STK differ in wavelength; tifffile takes them for slices all the same."""
+    wavelengths = np.atleast_1d((tif.stk_metadata or {}).get("Wavelengths", 0))
+    return np.unique(wavelengths).size > 1
 
 
 def _scattered_pages(

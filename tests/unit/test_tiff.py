@@ -205,6 +205,41 @@ def test_an_ome_tiff_of_several_files(tmp_path):
     assert "a1.ome.tif is not beside it" in error(tmp_path / names[0])
 
 
+def write_stk(path, pixels, wavelengths):
+    """Write planes as MetaMorph does: one page, and tags with values for each plane."""
+    planes, height, width = pixels.shape
+    data = bytearray(8) + pixels.tobytes()
+
+    def put(*numbers):
+        start = len(data)
+        data.extend(struct.pack(f"<{len(numbers)}I", *numbers))
+        return start
+
+    size = put(1, 4)
+    unit = put(3, *struct.unpack("<I", b"um\0\0"))
+    scale = put(4, size, 5, size, 6, unit)
+    steps = put(*(1500, 1000, 0, 0, 0, 0) * planes)
+    waves = put(*(number for wavelength in wavelengths for number in (wavelength, 1)))
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
+            (262, 4, 1, 1), (273, 4, 1, 8), (277, 4, 1, 1), (278, 4, 1, height),
+            (279, 4, 1, 2 * height * width), (33628, 4, 3, scale), (33629, 5, planes, steps),
+            (33630, 5, planes, waves)]  # fmt: skip
+    struct.pack_into("<2sHI", data, 0, b"II", 42, len(data))
+    data += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    path.write_bytes(data + bytes(4))
+    return path
+
+
+def test_wavelengths_of_metamorph_are_no_slices(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
+    stack, found = read(write_stk(tmp_path / "a.stk", pixels, [488] * 4))
+    assert np.array_equal(found[0, 0], pixels)
+    assert stack.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 1.5}
+    (tmp_path / "a.stack").unlink()
+    path = write_stk(tmp_path / "a.stk", pixels, [405, 488] * 2)
+    assert "does not say what Q stands for" in error(path)
+
+
 def test_micrometres_of_a_slide_scanner(tmp_path):
     path = write(tmp_path / "a.svs", np.zeros((32, 48, 3), "u1"), photometric="rgb",
                  tile=(16, 16), metadata=None,
