@@ -112,15 +112,22 @@ def _relabel(series: Series, axes: str | None, name: str) -> str:
 def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, name: str) -> None:
     """Raise where `remaining` axes have no place in a stack, or Y or X is not among them."""
     shape = f"the axes {series.axes} ({' x '.join(map(str, series.shape))})"
-    if any(axis in _UNKNOWN for axis in remaining):
+    if unknown := _unknown(remaining):
+        proposal = f'say it with load_stack.axes: "{suggest(letters)}"'
+        if _unknown(suggest(letters)):  # T, C and Z are taken
+            proposal = f"take one with load_stack.select: {_first(unknown)} (counted from 0)"
         raise ClearfieldError(
-            f"{name} has {shape} and does not say what {' and '.join(_unknown(remaining))} "
-            f'stands for; say it with load_stack.axes: "{suggest(letters)}"'
+            f"{name} has {shape} and does not say what {' and '.join(unknown)} stands for; "
+            f"{proposal}"
         )
     if "S" in remaining:
+        reason = f"is a colour (RGB) image with {shape}, and colours are not fluorescence channels"
+        if sizes["S"] not in (3, 4):
+            reason = (
+                f"has {shape}: {sizes['S']} samples a pixel, be they channels or something else"
+            )
         raise ClearfieldError(
-            f"{name} is a colour (RGB) image with {shape}, and colours are not fluorescence "
-            f'channels; to take each as a channel set load_stack.axes: "{suggest(letters)}"'
+            f'{name} {reason}; to take each as a channel set load_stack.axes: "{suggest(letters)}"'
         )
     for axis in "YX":
         if axis not in remaining:
@@ -133,7 +140,7 @@ def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, 
     if strange:
         raise ClearfieldError(
             f"{name} has {shape}, and {_list(strange, sizes)} has no place in a stack; take one "
-            f"with load_stack.select: {{{', '.join(f'{axis}: 0' for axis in strange)}}} "
+            f"with load_stack.select: {_first(strange)} "
             "(counted from 0), or rename the axis with load_stack.axes"
         )
 
@@ -163,6 +170,10 @@ def suggest(axes: str) -> str:
 
 def _unknown(axes: str) -> list[str]:
     return sorted({axis for axis in axes if axis in _UNKNOWN})
+
+
+def _first(axes: list[str]) -> str:
+    return "{" + ", ".join(f"{axis}: 0" for axis in axes) + "}"
 
 
 def _list(axes: str | list[str], sizes: dict[str, int]) -> str:

@@ -1,6 +1,7 @@
 """Lengths in the units that microscopes write, as micrometres."""
 
 import math
+import re
 
 # Spelt without case, with every micro sign as "u".
 _UNITS = {
@@ -38,9 +39,9 @@ def micrometres(size: object, unit: str | None) -> float | None:
         return None
     if factor is None or length == 0 or not math.isfinite(length):
         return None
-    if factor < 1:  # 250 nm are 0.25 µm, not 250 * 0.001 = 0.25000000000000006
-        return length / round(1 / factor)
-    return length * factor
+    # 250 nm are 0.25 µm, not 250 * 0.001 = 0.25000000000000006
+    length = length / round(1 / factor) if factor < 1 else length * factor
+    return length if factor == 1 else float(f"{length:.14g}")
 
 
 def unit_factor(unit: str | None) -> float | None:
@@ -54,6 +55,8 @@ def unit_factor(unit: str | None) -> float | None:
     if not unit:
         return None
     text = str(unit).strip().strip("\0").strip()
-    for micro in ("\\u00b5", "\\u00B5", "\\u03bc", "\\u03BC", "Âµ", "Î¼", "µ", "μ", "&micro;"):
+    # ImageJ escapes what is not ASCII, be it read in a wrong encoding before ("Âµ") or not.
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    for micro in ("Âµ", "Î¼", "µ", "μ", "&micro;"):
         text = text.replace(micro, "u")
     return _FACTORS.get(text.casefold())

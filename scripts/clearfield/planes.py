@@ -1,9 +1,11 @@
 """A stack kept as one TIFF file for each plane, with the axes in the names of the files."""
 
 import glob
+import itertools
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,7 +17,7 @@ from .errors import ClearfieldError
 from .micrometres import micrometres
 from .series import Series
 
-_SUFFIXES = (".tif", ".tiff")
+_SUFFIXES = (".tif", ".tiff", ".stk")
 _ZARR_METADATA = (".zgroup", ".zarray", ".zattrs", "zarr.json")
 # What stands in front of a number, and the axis that it counts. P is not an axis of a stack: each
 # position is a series.
@@ -27,15 +29,32 @@ _WORDS = {
     "f": "P", "field": "P", "fov": "P", "site": "P", "well": "P",
     "angle": "A", "phase": "H", "view": "V", "tile": "M", "lambda": "E",
 }  # fmt: skip
-# A word and its number: "_z000", "Z001C01", "channel000", "pos_3"; not the "z1" of "Fez1".
+# A word and its number: "_z000", "Z001C01", "channel000", "pos_3", "z 1"; not the "z1" of "Fez1".
 _TOKEN = re.compile(
-    rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_=-]?(\d+)", re.IGNORECASE
+    rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_= -]?(\d+)", re.IGNORECASE
 )
-# Programs with rules of their own, tried first. Their groups: an axis, or P for parts of a
+# ImageXpress ends each name with one of its own: "_w1E3A8D5F0-....tif".
+_GUID = re.compile(r"(?<=_w\d)[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
+# Programs with rules of their own, tried first. Their groups: an axis, or P, P2 for parts of a
 # position; c_ is a channel that has a name instead of a number.
 _PROGRAMS = (
     # Micro-Manager 1: img_000000000_DAPI_000.tif
     re.compile(r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})\.tif", re.IGNORECASE),
+    # MetaMorph: night_w1DAPI_s2_t3.TIF
+    re.compile(
+        r"(?P<P>.+)_w\d(?P<c_>[A-Za-z][^_]*)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?"
+        r"\.(tiff?|stk)",
+        re.IGNORECASE,
+    ),
+    # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol)
+    re.compile(
+        r"(?P<P>.+)_T(?P<T>\d{4})(?P<P2>F\d{3})L\d\dA\d\dZ(?P<Z>\d\d)C(?P<C>\d\d)\.tiff?",
+        re.IGNORECASE,
+    ),
+    # scanR: night--W00001--P00002--Z00000--T00000--DAPI.tif
+    re.compile(
+        r"(?P<P>.*--W\d+--P\d+)--Z(?P<Z>\d+)--T(?P<T>\d+)--(?P<c_>.+)\.tiff?", re.IGNORECASE
+    ),
     # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff (row, column, field, plane)
     re.compile(
         r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)sk(?P<T>\d+)\w*\.tiff?", re.IGNORECASE
@@ -68,6 +87,8 @@ def open_series(path: str | PathLike) -> list[Series]:
 
         return zarr.open_series(path)
     files = find_files(path)
+    if (Path(path) / "NDTiff.index").is_file():
+        return tiff.open_series(files[0])  # which knows the others
     return [_describe(path, name, *planes) for name, planes in _sort_planes(path, files).items()]
 
 
@@ -87,8 +108,16 @@ def find_files(path: str | PathLike) -> list[str]:
     return files
 
 
-def parse_name(name: str) -> tuple[str, dict[str, int | str], str]:
+def parse_name(
+    name: str, idle: Collection[tuple[str, int]] = ()
+) -> tuple[str, dict[str, int | str], str]:
     """Find the axes in the name of a plane.
+
+    Parameters
+    ----------
+    name : str
+    idle : collection of (axis, int)
+        Which words with a number are only part of the name: the first, second, ... of an axis.
 
     Returns
     -------
@@ -106,17 +135,24 @@ def parse_name(name: str) -> tuple[str, dict[str, int | str], str]:
     >>> parse_name("img_000000003_DAPI_007.tif")
     ('{T}{C}{Z}', {'T': 3, 'C': 'DAPI', 'Z': 7}, '')
     """
+    name = _GUID.sub("", name)
     for program in _PROGRAMS:
         if match := program.fullmatch(name):
-            groups = match.groupdict()
-            position = groups.pop("P", "")
-            axes = {a[0].upper(): int(v) if v.isdigit() else v for a, v in groups.items()}
+            groups = {a: value for a, value in match.groupdict().items() if value is not None}
+            position = "".join(groups.pop(part, "") for part in ("P", "P2"))
+            axes = {
+                a[0].upper(): v if a == "c_" and not v.isdigit() else int(v)
+                for a, v in groups.items()
+            }
             return "{T}{C}{Z}", axes, position
     axes: dict[str, int | str] = {}
-    positions = []
+    positions, seen = [], Counter()
 
     def mark(match: re.Match) -> str:
         axis = _WORDS[match[1].lower()]
+        seen[axis] += 1
+        if (axis, seen[axis]) in idle:
+            return match[0]
         if axis == "P":
             positions.append(match[0])
         elif axis in axes:  # the second "c" of a name is not an axis: "c12_z3_ch1"
@@ -125,15 +161,36 @@ def parse_name(name: str) -> tuple[str, dict[str, int | str], str]:
             axes[axis] = int(match[2])
         return f"{{{axis}}}"
 
-    return _TOKEN.sub(mark, name), axes, "_".join(positions)
+    rest, dot, suffix = _TOKEN.sub(mark, name).rpartition(".")
+    return rest + dot + suffix.lower(), axes, "_".join(positions)
+
+
+def _find_idle(names: list[str]) -> set[tuple[str, int]]:
+    """Tell the words that never change, where another word for their axis does: "C3_z1_c2".
+
+    Examples
+    --------
+    >>> _find_idle(["C3_z1_c1.tif", "C3_z1_c2.tif"])
+    {('C', 1)}
+    """
+    values: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for name in names:
+        seen = Counter()
+        for match in _TOKEN.finditer(name):
+            axis = _WORDS[match[1].lower()]
+            seen[axis] += 1
+            values[axis, seen[axis]].add(match[2])
+    varying = {axis for (axis, _), found in values.items() if len(found) > 1} - {"P"}
+    return {key for key, found in values.items() if key[0] in varying and len(found) == 1}
 
 
 def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str, dict]]:
     """Group files by position: name -> (axes, file for each index)."""
     found: dict[str, dict[tuple, str]] = defaultdict(dict)
     rests, letters = {}, {}
+    idle = _find_idle([Path(file).name for file in files])
     for file in files:
-        rest, axes, position = parse_name(Path(file).name)
+        rest, axes, position = parse_name(Path(file).name, idle)
         rests.setdefault(rest, file)
         letters.setdefault("".join(axes), file)
         if len(letters) > 1:
@@ -181,7 +238,7 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
     values = [sorted(set(numbers)) for numbers in zip(*planes, strict=True)]
     for number, found in enumerate(values):
         if isinstance(found[0], int):
-            values[number] = list(range(found[0], found[-1] + 1))
+            values[number] = range(found[0], found[-1] + 1, _step(found))
     _check_complete(path, axes, planes, values)
     shape = tuple(len(found) for found in values)
     ordered = [
@@ -219,22 +276,42 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
     return result
 
 
+def _step(numbers: list[int]) -> int:
+    """Give the step in which names count: 1, or that of "t0000, t0010, t0020".
+
+    Examples
+    --------
+    >>> _step([0, 45, 90]), _step([0, 2, 4]), _step([0, 10])
+    (45, 1, 1)
+    """
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
+    # ASSUME: nobody loses four of five planes at equal distances; every second one may be lost.
+    return min(steps) if len(numbers) > 2 and len(steps) == 1 and min(steps) >= 5 else 1
+
+
 def _check_complete(
-    path: str | PathLike, axes: str, planes: dict[tuple, str], values: list[list]
+    path: str | PathLike, axes: str, planes: dict[tuple, str], values: list[Sequence]
 ) -> None:
     """Raise where a plane is missing, with the name that it should have."""
     if len(planes) == prod(len(found) for found in values):
         return
-    for index in np.ndindex(*(len(found) for found in values)):
-        wanted = tuple(found[n] for found, n in zip(values, index, strict=True))
+    for number in range(len(planes) + 1):  # one of the first is missing, however many there are
+        wanted = ()
+        for found in reversed(values):
+            number, place = divmod(number, len(found))
+            wanted = (found[place], *wanted)
         if wanted not in planes:
-            # Its neighbour's name with its own numbers.
-            near = min(planes, key=lambda have: sum(a != b for a, b in zip(have, wanted)))  # noqa: B905
+            near = min(planes, key=lambda have: _distance(have, wanted))
             raise ClearfieldError(
                 f"{path} has a gap: {_rename(planes[near], axes, near, wanted)} is missing "
                 f"({len(planes)} planes of {prod(len(found) for found in values)}); put it back, "
                 "or give a glob that matches a complete part"
             )
+
+
+def _distance(have: tuple, wanted: tuple) -> int:
+    """Tell how unlike two names are; a channel's name is harder to change than a number."""
+    return sum((1 + isinstance(a, str)) * (a != b) for a, b in zip(have, wanted, strict=True))
 
 
 def _rename(file: str, axes: str, have: tuple, wanted: tuple) -> str:
@@ -258,9 +335,9 @@ def _rename(file: str, axes: str, have: tuple, wanted: tuple) -> str:
             return match[0][: -len(digits)] + str(new).zfill(len(digits))
 
         if isinstance(old, str):
-            name = name.replace(f"_{old}_", f"_{new}_")
+            name = re.sub(rf"(?<![A-Za-z]){re.escape(old)}(?![A-Za-z])", lambda _, n=new: n, name)
         else:
-            name = re.sub(r"([A-Za-z]*)[_=-]?(\d+)", renumber, name)
+            name = re.sub(r"([A-Za-z]*)[_= -]?(\d+)", renumber, name)
     return name
 
 

@@ -24,6 +24,8 @@ FORMATS = {
     ".tf8": "tiff",
     ".lsm": "tiff",
     ".stk": "tiff",
+    ".ome": "tiff",
+    ".svs": "tiff",
     ".czi": "czi",
     ".nd2": "nd2",
     ".lif": "lif",

@@ -1,7 +1,8 @@
 """What a reader of any format tells about one image of a file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import prod
 
 import numpy as np
 
@@ -105,3 +106,34 @@ class Series:
     def sizes(self) -> dict[str, int]:
         """The length of each axis; of the last one where a letter stands twice."""
         return dict(zip(self.axes, self.shape, strict=True))
+
+
+def split_positions(series: Series) -> list[Series]:
+    """Make each position (P) of a series a series of its own.
+
+    Examples
+    --------
+    >>> image = np.arange(12, dtype="u1").reshape(2, 3, 1, 2)
+    >>> both = split_positions(Series("", "PZYX", image.shape, image.dtype, image.__getitem__))
+    >>> [(one.name, one.axes, one.read((0,)).tolist()) for one in both]
+    [('position 0', 'ZYX', [[0, 1]]), ('position 1', 'ZYX', [[6, 7]])]
+    """
+    if "P" not in series.index_axes:
+        return [series]
+    return [_take_position(series, number) for number in range(series.sizes["P"])]
+
+
+def _take_position(series: Series, number: int) -> Series:
+    place, at = series.index_axes.index("P"), series.axes.index("P")
+    lengths = series.index_shape
+    planes = np.arange(prod(lengths)).reshape(lengths).take(number, axis=place).ravel()
+    bands, offsets = series.bands, series.offsets
+    return replace(
+        series,
+        name=f"{series.name} position {number}".strip(),
+        axes=series.axes[:at] + series.axes[at + 1 :],
+        shape=series.shape[:at] + series.shape[at + 1 :],
+        read=lambda index: series.read((*index[:place], number, *index[place:])),
+        offsets=None if offsets is None else offsets[planes],
+        bands=None if bands is None else lambda plane: bands(int(planes[plane])),
+    )

@@ -7,7 +7,7 @@ import os
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +16,9 @@ import numpy as np
 import tifffile
 
 from .errors import ClearfieldError
-from .series import Series
-from .tiffmeta import check_description, describe
+from .omexml import check_description, read_companion
+from .series import Series, split_positions
+from .tiffmeta import check_planes, describe
 
 # Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
 # made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
@@ -28,6 +29,10 @@ _VALUE_BYTES = {
     1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8,
     18: 8,
 }  # fmt: skip
+# Where tifffile means something else by a letter than clearfield does: phases, lifetimes and tiles
+# of OME-TIFF, positions of Micro-Manager.
+_LETTERS = {"ome": {"P": "H", "H": "L", "R": "M"}, "ndtiff": {"R": "P"}, "mmstack": {"R": "P"}}
+_OF_POSITIONS = {"lsm", "mmstack", "ndtiff"}
 _BAND_BYTES = 1 << 20  # worth a task of its own when decoding
 
 
@@ -42,23 +47,60 @@ def open_series(path: str) -> list[Series]:
     name = Path(path).name
     with _quiet() as messages:
         try:
-            _check_directories(path, name)
-            with tifffile.TiffFile(path) as tif:
-                check_description(tif, path)
-                _check_first_page(tif, name)
+            file, xml = path, None
+            if path.lower().endswith(".ome"):
+                file, xml = read_companion(path)
+            starts = _check_directories(file, Path(file).name)
+            with _open(file, xml) as tif:
+                check_planes(tif, Path(file).name)
+                _check_first_page(tif, Path(file).name)
                 found = [
-                    _series(tif, series, number, path)
+                    part
                     for number, series in enumerate(tif.series)
                     if not series.keyframe.is_reduced
+                    for part in _split(
+                        _series(tif, series, number, file, starts), series.kind, file
+                    )
                 ]
         except (ClearfieldError, MemoryError, OSError):
             raise
         except Exception as error:
             cause = messages[-1] if messages else f"{type(error).__name__}: {error}"
+            if "index" in cause and "out of range" in cause:
+                cause = "its description promises pages that are not there"
             raise ClearfieldError(f"{name} is a damaged TIFF file ({cause:.200})") from error
+    if any("ndtiff_index" in message for message in messages):
+        raise ClearfieldError(f"{name} lies beside an NDTiff.index that is cut short or damaged")
     if not found:
         raise ClearfieldError(f"{name} holds no image")
     return found
+
+
+def _open(path: str, xml: str | None) -> tifffile.TiffFile:
+    """Open a TIFF, with OME-XML of another file or mended where its own will not do."""
+    if xml is None:
+        tif = tifffile.TiffFile(path)
+        try:
+            text, size = tif.pages.first.description, tif.filehandle.size
+            xml = check_description(text, path, size, needed=not tif.is_mmstack)
+        except BaseException:
+            tif.close()
+            raise
+        if xml is None:
+            return tif
+        tif.close()
+    return tifffile.TiffFile(path, omexml=xml)
+
+
+def _split(series: Series, kind: str, path: str) -> list[Series]:
+    """Make positions series; of Micro-Manager's those in this file, as each may have its own."""
+    if kind not in _OF_POSITIONS:
+        return [series]
+    parts = split_positions(series)
+    if kind == "mmstack" and series.offsets is not None:
+        own = [Path(file).name == Path(path).name for file in series.files]
+        parts = [part for part in parts if any(own[file] for file in part.offsets[:, 0].tolist())]
+    return parts
 
 
 @contextmanager
@@ -79,10 +121,15 @@ def _quiet() -> Iterator[list[str]]:
         logger.propagate = propagate
 
 
-def _check_directories(path: str, name: str) -> None:
+def _check_directories(path: str, name: str) -> list[int | None]:
     """Follow the chain of directories (IFDs); raise where it leaves the file or runs in a circle.
 
     tifffile would take what it finds up to there for the whole file.
+
+    Returns
+    -------
+    list of int or None
+        Where the pixels of each page begin; None where the directory does not say it itself.
     """
     size = Path(path).stat().st_size
     if size == 0:
@@ -98,7 +145,7 @@ def _check_directories(path: str, name: str) -> None:
         count_format, link_format, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
         count_size, link_size = struct.calcsize(count_format), struct.calcsize(link_format)
         at = struct.unpack_from(order + link_format, head, 8 if big else 4)[0]
-        seen = set()
+        seen, starts = set(), []
         while at:
             number = len(seen) + 1
             if at in seen:
@@ -113,8 +160,9 @@ def _check_directories(path: str, name: str) -> None:
             if len(count) == count_size:
                 entries = struct.unpack(order + count_format, count)[0]
                 if entries <= 4096:
-                    file.seek(at + count_size + entries * entry)
+                    body = file.read(entries * entry)
                     link = file.read(link_size)
+                    starts.append(_start(body, entry, order))
             if len(link) < link_size:
                 raise ClearfieldError(
                     f"{name} is cut short or damaged: page {number} should be described at byte "
@@ -125,6 +173,16 @@ def _check_directories(path: str, name: str) -> None:
             at = struct.unpack(order + link_format, link)[0]
         if not seen:
             raise ClearfieldError(f"{name} holds no image")
+    return starts
+
+
+def _start(body: bytes, entry: int, order: str) -> int | None:
+    """Find the one value of StripOffsets in the entries of a directory."""
+    at = body.find(struct.pack(order + "H", 273))
+    if at < 0 or at % entry or at + entry > len(body):
+        return None
+    kind, count, value = struct.unpack_from(order + ("HQQ" if entry == 20 else "HII"), body, at + 2)
+    return value if count == 1 and kind in (4, 16) else None
 
 
 def _check_values(
@@ -150,7 +208,8 @@ def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
             f"{name} has pixels of {page.bitspersample} bits (sample format "
             f"{int(page.sampleformat)}), which cannot be read; save it with 8, 16 or 32 bits"
         )
-    if tif.is_imagej and tif.series[0].kind != "imagej":
+    # Micro-Manager describes its files for ImageJ too, and tifffile reads its own description.
+    if tif.is_imagej and tif.series[0].kind in ("generic", "uniform"):
         meta = tif.imagej_metadata or {}
         planes = math.prod(meta.get(key, 1) for key in ("frames", "slices", "channels"))
         raise ClearfieldError(
@@ -160,19 +219,27 @@ def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
 
 
 def _series(
-    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, path: str
+    tif: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    number: int,
+    path: str,
+    starts: list[int | None],
 ) -> Series:
     name = Path(path).name
     keyframe = series.keyframe
     dtype = np.dtype(series.dtype)
-    shape, axes = tuple(int(length) for length in series.shape), series.axes
+    shape = tuple(int(length) for length in series.shape)
+    letters = _LETTERS.get(series.kind, {})
+    axes = "".join(letters.get(axis, axis) for axis in series.axes)
+    if series.kind == "stk" and _has_wavelengths(tif):
+        axes = axes.replace("Z", "Q").replace("T", "Q")
     claimed = math.prod(shape) * dtype.itemsize
     available = tif.filehandle.size
     if series.is_multifile:
         available = sum(Path(file).stat().st_size for file in _files(series))
     codec = int(keyframe.compression)
-    bits = dtype.itemsize * 8 // max(_bits(keyframe), 1)  # packed pixels grow when unpacked
-    if 0 in shape or claimed > available * _EXPANSION.get(codec, _EXPANSION_ELSE) * bits:
+    growth = -(-dtype.itemsize * 8 // max(_bits(keyframe), 1))  # of packed pixels when unpacked
+    if 0 in shape or claimed > available * _EXPANSION.get(codec, _EXPANSION_ELSE) * growth:
         raise ClearfieldError(
             f"{name} is cut short or damaged: it claims {' x '.join(map(str, shape))} pixels "
             f"({claimed} bytes), more than its {available} bytes can hold"
@@ -188,11 +255,40 @@ def _series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
         **describe(tif, series, number),
     )  # fmt: skip
-    if series.dataoffset is not None and not series.is_multifile:
+    pages = _scattered_pages(tif, series, starts, name)
+    if pages is None and series.dataoffset is not None and not series.is_multifile:
         _set_contiguous(result, series.dataoffset, tif, path)
     else:
-        _set_pages(result, series, path)
+        _set_pages(result, pages or list(series), keyframe, path)
     return result
+
+
+def _has_wavelengths(tif: tifffile.TiffFile) -> bool:
+    """Whether planes of a STK differ in wavelength; tifffile takes them for slices all the same."""
+    wavelengths = np.atleast_1d((tif.stk_metadata or {}).get("Wavelengths", 0))
+    return np.unique(wavelengths).size > 1
+
+
+def _scattered_pages(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, starts: list[int | None], name: str
+) -> list | None:
+    """Give the pages of an ImageJ file whose planes do not follow one another, else None.
+
+    tifffile takes them to do so wherever there is room for them; a program that wrote the file
+    anew may have put them elsewhere.
+    """
+    if series.kind != "imagej" or len(starts) == 1:
+        return None
+    page = series.keyframe
+    planes = math.prod(series.shape) // page.size
+    if len(starts) != planes:
+        raise ClearfieldError(
+            f"{name} contradicts itself: ImageJ's description has {planes} planes and the file "
+            f"{len(starts)} pages; save it in ImageJ again"
+        )
+    if starts == [page.dataoffsets[0] + number * page.nbytes for number in range(planes)]:
+        return None
+    return list(tif.pages)
 
 
 def _bits(page: tifffile.TiffPage) -> int:
@@ -225,19 +321,23 @@ def _set_contiguous(series: Series, offset: int, tif: tifffile.TiffFile, path: s
         )
 
 
-def _files(series: tifffile.TiffPageSeries) -> list[str]:
-    return list(dict.fromkeys(page.parent.filehandle.path for page in series if page is not None))
+def _files(pages: Iterable) -> list[str]:
+    return list(dict.fromkeys(page.parent.filehandle.path for page in pages if page is not None))
 
 
-def _set_pages(series: Series, source: tifffile.TiffPageSeries, path: str) -> None:
+def _set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: str) -> None:
     """Describe pixels that lie in pages, each a plane or several."""
-    name, keyframe = Path(path).name, source.keyframe
-    pages = list(source)
+    name = Path(path).name
     samples, depth, height, width, interleaved = keyframe.shaped
     y = series.axes.find("Y")
-    missing = sum(page is None for page in pages)
+    missing = sum(page is None or not any(page.databytecounts) for page in pages)
+    expected = math.prod(series.shape) // keyframe.size
+    if len(pages) > expected:
+        raise ClearfieldError(
+            f"{name} contradicts itself: its description has {expected} planes of "
+            f"{width} x {height} pixels and the file {len(pages)} pages"
+        )
     if missing or len(pages) * keyframe.size != math.prod(series.shape):
-        expected = math.prod(series.shape) // keyframe.size
         raise ClearfieldError(
             f"{name} is incomplete: {expected - len(pages) + missing} of the {expected} pages that "
             "its description promises are not there (an acquisition that was stopped?)"
@@ -250,7 +350,7 @@ def _set_pages(series: Series, source: tifffile.TiffPageSeries, path: str) -> No
             "pixels"
         )
     folder, here = Path(path).parent, Path(path).parent.absolute()
-    absolute = _files(source)
+    absolute = _files(pages)
     series.files = [
         path if len(absolute) == 1 else str(folder / os.path.relpath(file, here))
         for file in absolute
@@ -313,10 +413,15 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
     if codec != 1:
         try:
             tifffile.TIFF.DECOMPRESSORS[codec]
-        except KeyError:
+        except KeyError as error:
+            # tifffile's message names the package where that would help.
+            mend = (
+                "needs the package imagecodecs; install it into load_stack's environment"
+                if "imagecodecs" in str(error)
+                else "cannot be read; save it with LZW"
+            )
             raise ClearfieldError(
-                f"{name} is compressed with {getattr(codec, 'name', codec)}, which needs the "
-                "package imagecodecs; install it into load_stack's environment"
+                f"{name} is compressed with {getattr(codec, 'name', codec)}, which {mend}"
             ) from None
     for page, file in zip(pages, files, strict=True):
         size = Path(series.files[file]).stat().st_size

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,44 +18,34 @@ _NOTHING = {"x": None, "y": None, "z": None}
 _COARSEST_UM = 5.0
 
 
-def check_description(tif: tifffile.TiffFile, path: str) -> None:
-    """Raise where OME-XML is hostile, or names files that are not there.
+def check_planes(tif: tifffile.TiffFile, name: str) -> None:
+    """Raise where Micro-Manager's index names planes that cannot be there.
 
-    Entities can grow without bound or name files of this machine; OME-XML needs none.
+    tifffile would take memory for all of them before it looks.
     """
-    text = tif.pages.first.description
-    if not text or ("<OME" not in text[:4096] and "<!" not in text[:4096]):
-        return
-    name = Path(path).name
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+    claimed, most = 0, tif.filehandle.size
+    if tif.is_mmstack:
+        index = tif.micromanager_metadata["IndexMap"][:, :4]
+        claimed = math.prod((index.max(axis=0).astype(int) + 1).tolist()) if index.size else 0
+    elif tif.is_ndtiff:
+        places = [axes for axes, *_ in _ndtiff_index(tif)]
+        values = [{place[axis] for place in places} for axis in places[0]] if places else []
+        most, claimed = len(places), math.prod(_length(found) for found in values)
+    if claimed > most:
         raise ClearfieldError(
-            f"{name} is refused: its OME-XML declares a document type or entities, which OME-TIFF "
-            "has no use for and which can be made to exhaust memory"
+            f"{name} is incomplete or damaged: its index numbers {claimed} planes, more than there "
+            "are (an acquisition that was stopped?)"
         )
-    if not tif.is_ome:
-        return
-    from xml.etree import ElementTree
 
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise ClearfieldError(f"{name} is damaged: its OME-XML is cut or wrong ({error})") from None
-    for element in root.iter():
-        if element.tag.endswith("}BinaryOnly"):
-            raise ClearfieldError(
-                f"{name} is one part of an OME-TIFF whose description is in "
-                f"{element.get('MetadataFile')}; give the file that holds the description"
-            )
-    others = {
-        element.get("FileName")
-        for element in root.iter()
-        if element.tag.endswith("}UUID") and element.text != root.get("UUID")
-    }
-    for file in sorted(others - {None, name}):
-        if Path(file).is_absolute() or not (Path(path).parent / file).is_file():
-            raise ClearfieldError(
-                f"{name} is one part of an OME-TIFF of several files, and {file} is not beside it"
-            )
+
+def _length(numbers: set) -> int:
+    if all(isinstance(number, int) for number in numbers):
+        return max(numbers) - min(numbers) + 1
+    return len(numbers)
+
+
+def _ndtiff_index(tif: tifffile.TiffFile) -> Iterator[tuple]:
+    return tifffile.read_ndtiff_index(Path(tif.filehandle.dirname, "NDTiff.index"))
 
 
 def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> dict:
@@ -68,8 +60,9 @@ def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: in
         "shaped": lambda: _shaped(series),
         "fluoview": lambda: _fluoview(tif),
         "mmstack": lambda: _micromanager(tif),
-        "ndtiff": lambda: _micromanager(tif),
+        "ndtiff": lambda: _ndtiff(tif),
         "sis": lambda: _sis(tif),
+        "svs": lambda: _svs(series),
     }.get(kind)
     if reader is None and tif.is_metaseries:
         reader = lambda: _metaseries(tif)  # noqa: E731
@@ -78,7 +71,8 @@ def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: in
     if reader is not None:
         found |= reader()
     sizes = found["pixel_size_um"]
-    if kind != "imagej" and sizes["x"] is None and sizes["y"] is None:
+    named = kind == "imagej" and (tif.imagej_metadata or {}).get("unit")
+    if not named and sizes["x"] is None and sizes["y"] is None:
         sizes |= _resolution(series.keyframe)
     channels = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
     if len(found["channel_names"]) != channels or not any(found["channel_names"]):
@@ -95,12 +89,12 @@ def _ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -
     from xml.etree import ElementTree
 
     root = ElementTree.fromstring(tif.ome_metadata)
-    images = [element for element in root if element.tag.endswith("}Image")]
+    images = root.findall("{*}Image")
     if len(images) != len(tif.series):  # tifffile leaves out images without pixels
         images = [image for image in images if (image.get("Name") or "") == series.name] or images
         number = min(number, len(images) - 1) if len(images) > 1 else 0
     image = images[number]
-    pixels = next(element for element in image if element.tag.endswith("}Pixels"))
+    pixels = image.find("{*}Pixels")
     sizes = {
         axis: micrometres(
             pixels.get(f"PhysicalSize{axis.upper()}"),
@@ -108,7 +102,7 @@ def _ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -
         )
         for axis in "xyz"
     }
-    names = [element.get("Name") or "" for element in pixels if element.tag.endswith("}Channel")]
+    names = [element.get("Name") or "" for element in pixels.iterfind("{*}Channel")]
     bits = pixels.get("SignificantBits", "")
     level = 2 ** int(bits) - 1 if bits.isdigit() and 0 < int(bits) <= 32 else None
     return {"pixel_size_um": sizes, "channel_names": names, "saturation_level": level}
@@ -237,6 +231,21 @@ def _sis(tif: tifffile.TiffFile) -> dict:
     meta = tif.sis_metadata or {}
     sizes = {a: micrometres(meta.get(f"pixelsize{a}"), "m") for a in "xy"}
     return {"pixel_size_um": {**sizes, "z": None}}
+
+
+def _svs(series: tifffile.TiffPageSeries) -> dict:
+    """Read Aperio's µm a pixel, which are those of the baseline image alone."""
+    found = re.search(r"\|\s*MPP\s*=\s*([0-9.]+)", series.keyframe.description)
+    size = micrometres(found[1], "µm") if found and series.name == "Baseline" else None
+    return {"pixel_size_um": {"x": size, "y": size, "z": None}}
+
+
+def _ndtiff(tif: tifffile.TiffFile) -> dict:
+    """Take channels' names from the index, where each plane has its own, in their order there."""
+    found = _micromanager(tif)
+    channels = [axes.get("channel") for axes, *_ in _ndtiff_index(tif)]
+    names = [name for name in dict.fromkeys(channels) if isinstance(name, str)]
+    return {**found, "channel_names": names or found["channel_names"]}
 
 
 def _micromanager(tif: tifffile.TiffFile) -> dict:

@@ -72,10 +72,14 @@ def open_series(path: str | PathLike) -> list[Series]:
         bits = _significant_bits(path)
         if len(bits) != len(images):
             bits = [None] * len(images)
-        return [
+        series = [
             _describe(path, *found, image_bits)
             for found, image_bits in zip(images, bits, strict=True)
         ]
+        if len({one.name for one in series}) < len(series):  # a writer's default, as in a plate
+            for one, (where, *_) in zip(series, images, strict=True):
+                one.name = where.rstrip("/") or one.name
+        return series
 
 
 def _find_images(path: str | PathLike, group, where: str):

@@ -49,9 +49,22 @@ def test_the_error_proposes_letters_that_work(axes, proposal, tmp_path):
     assert sorted(arranged.index_axes + arranged.plane_axes) == sorted(proposal)
 
 
+def test_an_unknown_axis_beside_all_others_is_to_be_selected():
+    made = series("TCZQYX", (2, 3, 4, 7, 5, 6))
+    with pytest.raises(ClearfieldError, match=r"load_stack.select: {Q: 0}"):
+        arrange(made, None, {}, "a.tif")
+    assert arrange(made, None, {"Q": 6}, "a.tif").shape == (2, 3, 4, 5, 6)
+
+
 def test_rgb_is_refused_with_its_reason():
     with pytest.raises(ClearfieldError, match=r"a.tif is a colour \(RGB\) image"):
         arrange(series("YXS", (5, 6, 3)), None, {}, "a.tif")
+
+
+@pytest.mark.parametrize("samples", [2, 5])
+def test_samples_that_are_no_colours(samples):
+    with pytest.raises(ClearfieldError, match=rf'{samples} samples a pixel, .* "CYX"'):
+        arrange(series("SYX", (samples, 5, 6)), None, {}, "a.tif")
 
 
 @pytest.mark.parametrize("axis", "HARVEPM")

@@ -59,7 +59,11 @@ def test_real_folder():
         ("a_t001_c1_z02.tif", {"T": 1, "C": 1, "Z": 2}),
         ("b_T0001_C01_Z004.tif", {"T": 1, "C": 1, "Z": 4}),
         ("b_T0001Z004C01.tif", {"T": 1, "Z": 4, "C": 1}),
-        ("cell_w1DAPI_s2_t3.TIF", {"C": 1, "T": 3}),
+        ("cell_w1DAPI_s2_t3.TIF", {"C": "DAPI", "T": 3}),
+        ("cell_s2_w1E3A8D5F0-0A1B-4C2D-8E3F-123456789ABC.tif", {"C": 1}),
+        ("plate_D04_T0001F006L01A02Z03C02.tif", {"T": 1, "Z": 3, "C": 2}),
+        ("--W00001--P00002--Z00003--T00000--488.tif", {"Z": 3, "T": 0, "C": 488}),
+        ("A - 1(fld 1 wv DAPI - DAPI z 2).tif", {"Z": 2}),
         ("img_000000003_GFP 2_007.tif", {"T": 3, "C": "GFP 2", "Z": 7}),
         ("r02c03f04p05-ch1sk6fk1fl1.tiff", {"Z": 5, "C": 1, "T": 6}),
         ("Fez1_slice12.tif", {"Z": 12}),
@@ -174,6 +178,45 @@ def test_one_file_alone(tmp_path):
     path = write_planes(tmp_path, "image.tif", counting(5, 6))
     (series,) = open_series(path)
     np.testing.assert_array_equal(series.read(()), counting(5, 6))
+
+
+def test_metamorph_names_channels(tmp_path):
+    for channel, name in enumerate(("w1GFP", "w2DAPI")):
+        for time in (1, 2):
+            tifffile.imwrite(tmp_path / f"a_{name}_s1_t{time}.TIF", counting(5, 6) + channel)
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.channel_names) == ("CTYX", ["DAPI", "GFP"])
+    np.testing.assert_array_equal(planes_of(series)[:, 0], [counting(5, 6) + 1, counting(5, 6)])
+    (tmp_path / "a_w1GFP_s1_t2.TIF").unlink()
+    with pytest.raises(ClearfieldError, match=r"a_w1GFP_s1_t2\.TIF is missing"):
+        open_series(tmp_path)
+
+
+def test_a_word_that_never_changes_is_part_of_the_name(tmp_path):
+    pixels = counting(2, 3, 5, 6)
+    (series,) = open_series(write_planes(tmp_path, "C3_mouse_z{1}_c{0}.tif", pixels))
+    assert (series.axes, series.shape) == ("ZCYX", (3, 2, 5, 6))
+
+
+def test_suffixes_in_any_case(tmp_path):
+    for z, suffix in enumerate(("tif", "TIF", "Tif")):
+        tifffile.imwrite(tmp_path / f"a_z{z}.{suffix}", counting(5, 6))
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.shape) == ("ZYX", (3, 5, 6))
+
+
+def test_numbers_may_count_in_steps(tmp_path):
+    for time in (0, 10, 20):
+        tifffile.imwrite(tmp_path / f"a_t{time:04d}.tif", counting(5, 6))
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.shape) == ("TYX", (3, 5, 6))
+
+
+def test_a_number_that_is_far_off_takes_no_memory(tmp_path):
+    for z in (0, 10**15):
+        tifffile.imwrite(tmp_path / f"a_z{z}.tif", counting(5, 6))
+    with pytest.raises(ClearfieldError, match=r"has a gap: a_z1\.tif is missing"):
+        open_series(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -297,8 +297,9 @@ def test_images_of_bioformats2raw(tmp_path, version, listed):
         np.testing.assert_array_equal(planes_of(series), images[number])
 
 
+@pytest.mark.parametrize("name", ["", "image"])  # the second: ome-zarr's default for each
 @both_versions
-def test_fields_of_a_plate(tmp_path, version):
+def test_fields_of_a_plate(tmp_path, version, name):
     root = store(tmp_path / "plate.zarr", version)
     wells = [{"path": "A/1"}, {"path": "B/3"}]
     set_attributes(root, version, plate={"wells": wells})
@@ -309,7 +310,7 @@ def test_fields_of_a_plate(tmp_path, version):
         for field in "01":
             place = f"{well['path']}/{field}"
             images[place] = counting(2, 5, 6) + len(images)
-            write_image(group.create_group(field), version, "zyx", images[place])
+            write_image(group.create_group(field), version, "zyx", images[place], name=name)
     found = open_series(tmp_path / "plate.zarr")
     assert [series.name for series in found] == list(images)
     for series in found:

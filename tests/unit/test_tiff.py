@@ -1,5 +1,6 @@
 """TIFFs of every layout are read as they are; damaged ones end in one clear sentence."""
 
+import json
 import logging
 import struct
 import warnings
@@ -9,7 +10,7 @@ import pytest
 import tifffile
 from clearfield.errors import ClearfieldError
 from clearfield.micrometres import micrometres
-from clearfield.reading import load
+from clearfield.reading import load, open_series
 from clearfield.stack import read_stack
 
 RANDOM = np.random.default_rng(7)
@@ -135,6 +136,19 @@ def test_rgb_is_refused_or_taken_as_channels(keywords, tmp_path):
     assert np.array_equal(found[0, :, 0], pixels.transpose(2, 0, 1))
 
 
+def test_twelve_bits_packed(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (20, 30), dtype="u2")
+    a, b = pixels[:, ::2], pixels[:, 1::2]
+    packed = np.stack([a >> 4, (a & 15) << 4 | b >> 8, b & 255], axis=-1).reshape(20, 45)
+    path = write(tmp_path / "a.tif", packed.astype("u1"), rowsperstrip=20)
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags[256].overwrite(30)
+        tif.pages.first.tags[258].overwrite(12)
+    stack, found = read(path)
+    assert stack.dtype == "<u2"
+    assert np.array_equal(found[0, 0, 0], pixels)
+
+
 def test_truth_values_and_half_floats(tmp_path):
     mask = RANDOM.integers(0, 2, (3, 20, 31)).astype(bool)
     stack, found = read(write(tmp_path / "a.tif", mask, metadata={"axes": "ZYX"}))
@@ -191,6 +205,101 @@ def test_an_ome_tiff_of_several_files(tmp_path):
     assert "a1.ome.tif is not beside it" in error(tmp_path / names[0])
 
 
+def write_stk(path, pixels, wavelengths):
+    """Write planes as MetaMorph does: one page, and tags with values for each plane."""
+    planes, height, width = pixels.shape
+    data = bytearray(8) + pixels.tobytes()
+
+    def put(*numbers):
+        start = len(data)
+        data.extend(struct.pack(f"<{len(numbers)}I", *numbers))
+        return start
+
+    size = put(1, 4)
+    unit = put(3, *struct.unpack("<I", b"um\0\0"))
+    scale = put(4, size, 5, size, 6, unit)
+    steps = put(*(1500, 1000, 0, 0, 0, 0) * planes)
+    waves = put(*(number for wavelength in wavelengths for number in (wavelength, 1)))
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
+            (262, 4, 1, 1), (273, 4, 1, 8), (277, 4, 1, 1), (278, 4, 1, height),
+            (279, 4, 1, 2 * height * width), (33628, 4, 3, scale), (33629, 5, planes, steps),
+            (33630, 5, planes, waves)]  # fmt: skip
+    struct.pack_into("<2sHI", data, 0, b"II", 42, len(data))
+    data += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    path.write_bytes(data + bytes(4))
+    return path
+
+
+def test_wavelengths_of_metamorph_are_no_slices(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
+    stack, found = read(write_stk(tmp_path / "a.stk", pixels, [488] * 4))
+    assert np.array_equal(found[0, 0], pixels)
+    assert stack.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 1.5}
+    (tmp_path / "a.stack").unlink()
+    path = write_stk(tmp_path / "a.stk", pixels, [405, 488] * 2)
+    assert "does not say what Q stands for" in error(path)
+
+
+def test_micrometres_of_a_slide_scanner(tmp_path):
+    path = write(tmp_path / "a.svs", np.zeros((32, 48, 3), "u1"), photometric="rgb",
+                 tile=(16, 16), metadata=None,
+                 description="Aperio Image Library v1\n48x32 |AppMag = 20|MPP = 0.499")  # fmt: skip
+    stack, _ = read(path, axes="YXC")
+    assert stack.pixel_size_um == {"x": 0.499, "y": 0.499, "z": None}
+
+
+def write_ndtiff(folder, pixels):
+    """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
+    height, width = pixels.shape[-2:]
+    summary = b'{"z-step_um": 1.5, "PixelSize_um": 0.2}'
+    data = bytearray(struct.pack("<2sHIIIII", b"II", 42, 0, 483729, 3, 0, 2355492))
+    data += struct.pack("<I", len(summary)) + summary
+    index = b""
+    for position, channel, z in np.ndindex(pixels.shape[:3]):
+        axes = {"z": z, "channel": ["GFP", "DAPI"][channel], "position": position}
+        name, text = b"a.tif", json.dumps(axes).encode()
+        index += struct.pack("<I", len(text)) + text + struct.pack("<I", len(name)) + name
+        index += struct.pack("<8I", len(data), width, height, 1, 0, 0, 0, 0)
+        data += pixels[position, channel, z].tobytes()
+    start, note = len(data) - pixels.nbytes, len(data)
+    data += b"{} \0\0"
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
+            (262, 4, 1, 1), (273, 4, 1, start), (277, 4, 1, 1), (278, 4, 1, height),
+            (279, 4, 1, 2 * height * width), (51123, 2, 5, note)]  # fmt: skip
+    struct.pack_into("<I", data, 4, len(data))
+    data += struct.pack("<H", len(tags))
+    data += b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    (folder / "a.tif").write_bytes(data + bytes(4))
+    (folder / "NDTiff.index").write_bytes(index)
+    return folder / "a.tif"
+
+
+def test_ndtiff(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels)
+    for position in (0, 1):
+        stack, found = read(path, series=position)
+        assert np.array_equal(found[0], pixels[position])
+        assert stack.channel_names == ["GFP", "DAPI"]
+        assert stack.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 1.5}
+    assert [series.name for series in open_series(str(tmp_path))] == ["position 0", "position 1"]
+    (tmp_path / "a.stack").unlink()
+    index = (tmp_path / "NDTiff.index").read_bytes()
+    (tmp_path / "NDTiff.index").write_bytes(index[: len(index) // 2 + 30])  # one position is whole
+    assert "NDTiff.index" in error(path)
+    (tmp_path / "NDTiff.index").write_bytes(index.replace(b'"z": 2', b'"z":99'))
+    assert "numbers 400 planes, more than there are" in error(path)
+
+
+def test_positions_of_micro_manager_are_series(tmp_path, monkeypatch):
+    pixels = RANDOM.integers(0, 4096, (3, 2, 20, 30), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, metadata={"axes": "ZPYX"}, compression="zlib")
+    monkeypatch.setattr("clearfield.tiff._OF_POSITIONS", {"shaped"})
+    for position in (0, 1):
+        _, found = read(path, series=position)
+        assert np.array_equal(found[0, 0], pixels[:, position])
+
+
 # Meaning
 
 
@@ -218,6 +327,10 @@ def test_lengths_in_micrometres(size, unit, um):
         ({"resolution": (4, 4), "metadata": {"unit": "pixel", "spacing": 2, "axes": "ZYX"}},
          (None, None, None)),
         ({"resolution": (4, 4), "metadata": {"axes": "ZYX"}}, (None, None, None)),
+        ({"resolution": (4, 4), "metadata": {"unit": "\\u00C2\\u00B5m", "axes": "ZYX"}},
+         (0.25, 0.25, None)),
+        ({"resolution": (40000, 40000), "resolutionunit": "centimeter",
+          "metadata": {"axes": "ZYX"}}, (0.25, 0.25, None)),
         ({"resolution": (1, 1), "metadata": {"axes": "ZYX", "spacing": 1}}, (None, None, None)),
     ],
 )  # fmt: skip
@@ -309,6 +422,37 @@ def test_a_file_that_was_cut_short(keywords, share, tmp_path):
     assert "cut short" in text or "damaged" in text or "no TIFF" in text
 
 
+def move_last_plane(path):
+    """Put the pixels of the last page at the end of the file, as a rewritten file may have them."""
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[-1]
+        start, size = page.dataoffsets[0], page.nbytes
+        where = page.tags[273].valueoffset
+        order = tif.byteorder
+    data = bytearray(path.read_bytes())
+    data[where : where + 4] = struct.pack(order + "I", len(data))
+    data += data[start : start + size]
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("planes", [2, 4])
+def test_planes_of_imagej_that_do_not_follow_one_another(planes, tmp_path):
+    pixels = RANDOM.integers(0, 4096, (planes, 20, 30), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, imagej=True, metadata={"axes": "ZYX"})
+    move_last_plane(path)
+    stack, found = read(path)
+    assert stack.files == [str(path)]
+    assert np.array_equal(found[0, 0], pixels)
+
+
+def test_fewer_planes_in_imagejs_description_than_pages(tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((3, 20, 30), "u2"), imagej=True,
+                 metadata={"axes": "ZYX"})  # fmt: skip
+    path.write_bytes(path.read_bytes().replace(b"slices=3", b"slices=2"))
+    assert "2 planes and the file 3 pages" in error(path)
+
+
 def test_an_imagej_stack_with_a_single_directory_that_was_cut(tmp_path):
     """ImageJ's files above 4 GB have one directory; tifffile takes a cut one for one plane."""
     path = write(tmp_path / "a.tif", np.zeros((6, 40, 50), "u2"), imagej=True,
@@ -376,6 +520,13 @@ def test_a_missing_codec_says_what_to_install(tmp_path, monkeypatch):
     assert "ZSTD" in text and "imagecodecs" in text and "install" in text
 
 
+def test_a_codec_that_nothing_here_decodes(tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u1"), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags[259].overwrite(34676)  # SGILOG
+    assert error(path) == "a.tif is compressed with SGILOG, which cannot be read; save it with LZW"
+
+
 BOMB = (
     '<?xml version="1.0"?><!DOCTYPE OME [<!ENTITY a "aaaaaaaaaaaaaaaaaaaa">'
     + "".join(
@@ -396,6 +547,12 @@ def test_entities_in_ome_xml_are_never_expanded(head, tmp_path):
     )
     path = write(tmp_path / "a.ome.tif", np.zeros((3, 8, 9), "u1"), description=text, metadata=None)
     assert "is refused: its OME-XML declares" in error(path)
+
+
+def test_a_description_of_more_pages_than_there_are(tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u1"), compression="zlib", metadata=None,
+                 description='{"shape": [3, 8, 9], "axes": "ZYX"}')  # fmt: skip
+    assert "promises pages that are not there" in error(path)
 
 
 def test_ome_xml_that_promises_more_pages(tmp_path):

@@ -1,0 +1,138 @@
+"""OME-XML as it comes: what is hostile, cut or contradictory never gets to tifffile."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from .errors import ClearfieldError
+
+_ROOT = re.compile(r"\s*(<\?.*?\?>|<!--.*?-->|\s)*<(\w+:)?OME[\s>]", re.DOTALL)
+_AXES = "XYZCT"
+
+
+def check_description(text: str, path: str, size: int, *, needed: bool = True) -> str | None:
+    """Raise where a TIFF's description is OME-XML that cannot be followed.
+
+    Parameters
+    ----------
+    text : str
+        The description, whatever it is.
+    path : str
+        The file that holds it.
+    size : int
+        Bytes of that file.
+    needed : bool
+        Whether the file says nowhere else what its pages mean.
+
+    Returns
+    -------
+    str or None
+        OME-XML to take instead, where tifffile would not understand the file's own.
+
+    Raises
+    ------
+    ClearfieldError
+        Entities, which can grow without bound or name files of this machine, and of which OME-XML
+        needs none; XML that is cut; more planes than bytes; files that are not there.
+    """
+    if not text or ("<OME" not in text[:4096] and "<!" not in text[:4096] and ":OME" not in text):
+        return None
+    name = Path(path).name
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ClearfieldError(
+            f"{name} is refused: its OME-XML declares a document type or entities, which OME-TIFF "
+            "has no use for and which can be made to exhaust memory"
+        )
+    if not _ROOT.match(text):
+        return None
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise ClearfieldError(f"{name} is damaged: its OME-XML is cut or wrong ({error})") from None
+    if (part := root.find("{*}BinaryOnly")) is not None:
+        if not needed:
+            return None
+        raise ClearfieldError(
+            f"{name} is one part of an OME-TIFF whose description is in "
+            f"{part.get('MetadataFile')}; give the file that holds the description"
+        )
+    files = find_files(root, path)
+    for pixels in root.iterfind("{*}Image/{*}Pixels"):
+        _check_claim(pixels, name, size + sum(file.stat().st_size for file in files))
+    mended = _add_planes(root)
+    return None if text.rstrip().endswith("OME>") and not mended else _text(root)
+
+
+def find_files(root: ElementTree.Element, path: str) -> list[Path]:
+    """Give the other files that an OME-TIFF names, having checked that they are there."""
+    name, folder = Path(path).name, Path(path).parent
+    others = {
+        element.get("FileName")
+        for element in root.iterfind(".//{*}UUID")
+        if element.text != root.get("UUID")
+    }
+    others = sorted(others - {None, name})
+    for file in others:
+        if Path(file).is_absolute() or not (folder / file).is_file():
+            raise ClearfieldError(
+                f"{name} is one part of an OME-TIFF of several files, and {file} is not beside it"
+            )
+    return [folder / file for file in others]
+
+
+def _check_claim(pixels: ElementTree.Element, name: str, available: int) -> None:
+    """Raise for axes that are not all there, and before memory is taken for planes that are not."""
+    order = pixels.get("DimensionOrder", "")
+    try:
+        sizes = [int(pixels.get(f"Size{axis}", "")) for axis in _AXES]
+        counts = [
+            int(part.get("PlaneCount", part.get("NumPlanes", 0)))
+            for part in pixels.iterfind("{*}TiffData")
+        ]
+    except ValueError:
+        sizes, counts = [0], []
+    if sorted(order) != sorted(_AXES) or min(sizes) < 1:
+        claim = " ".join(f"{axis}={pixels.get(f'Size{axis}')}" for axis in _AXES)
+        raise ClearfieldError(
+            f"{name} is damaged: its OME-XML has the sizes {claim} in the order {order!r}"
+        )
+    planes = sizes[2] * sizes[3] * sizes[4]
+    if max(planes, *counts, 0) > available:
+        raise ClearfieldError(
+            f"{name} is damaged: its OME-XML promises {max(planes, *counts, 0)} planes, more than "
+            f"its {available} bytes can hold"
+        )
+
+
+def _add_planes(root: ElementTree.Element) -> bool:
+    """Let an image that does not say where its planes are have all pages, in its own order."""
+    found = root.findall("{*}Image/{*}Pixels")
+    parts = {"TiffData", "BinData", "MetadataOnly"}
+    if len(found) != 1 or parts & {part.tag.rpartition("}")[2] for part in found[0]}:
+        return False
+    ElementTree.SubElement(found[0], found[0].tag.replace("Pixels", "TiffData"))
+    return True
+
+
+def _text(root: ElementTree.Element) -> str:
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def read_companion(path: str) -> tuple[str, str]:
+    """Read OME-XML that lies beside its TIFFs (.companion.ome).
+
+    Returns
+    -------
+    file : str
+        The first of its TIFFs.
+    text : str
+    """
+    name = Path(path).name
+    text = Path(path).read_bytes().decode("utf-8-sig", errors="replace")
+    if not _ROOT.match(text):
+        raise ClearfieldError(f"{name} is no OME-XML; give it the suffix of what it is")
+    text = check_description(text, path, Path(path).stat().st_size) or text
+    files = find_files(ElementTree.fromstring(text), path)
+    if not files:
+        raise ClearfieldError(f"{name} names no TIFF files that hold its pixels")
+    return str(files[0]), text

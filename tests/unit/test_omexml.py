@@ -1,0 +1,122 @@
+"""OME-XML in every form that its schema or a careless writer allows, and what it may not claim."""
+
+import numpy as np
+import pytest
+import tifffile
+from clearfield.errors import ClearfieldError
+from clearfield.reading import load, open_series
+from clearfield.samples import sample_name
+from clearfield.stack import read_stack
+
+PIXELS = np.arange(12 * 8 * 9, dtype="u2").reshape(2, 2, 3, 8, 9)  # T, C, Z, Y, X
+SIZES = 'SizeX="9" SizeY="8" SizeZ="3" SizeC="2" SizeT="2"'
+NAMESPACE = 'xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+
+
+def ome(parts="<TiffData/>", sizes=SIZES, order="XYZCT", namespace=NAMESPACE, more=""):
+    return (
+        f'<OME {namespace} UUID="urn:uuid:0"><Image ID="Image:0" Name="cell">'
+        f'<Pixels ID="Pixels:0" DimensionOrder="{order}" Type="uint16" {sizes} '
+        'PhysicalSizeX="250" PhysicalSizeXUnit="nm">'
+        '<Channel ID="Channel:0:0" Name="DAPI"/><Channel ID="Channel:0:1" Name="GFP"/>'
+        f'{parts}</Pixels><AnnotationRef ID="Annotation:0"/></Image>{more}</OME>'
+    )
+
+
+def write(path, text, pixels=PIXELS):
+    with tifffile.TiffWriter(path) as writer:
+        for number, plane in enumerate(pixels.reshape(-1, 8, 9)):
+            writer.write(plane, description="" if number else text, metadata=None,
+                         contiguous=False, photometric="minisblack")  # fmt: skip
+    return str(path)
+
+
+def read(path, tmp_path):
+    target = tmp_path / "a.stack"
+    load(path, target, {})
+    stack = read_stack(target)
+    planes = stack.open(target)
+    pixels = np.stack([planes[index] for index in np.ndindex(stack.shape[:3])])
+    return stack, pixels.reshape(stack.shape)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ome(""),
+        ome(namespace=""),
+        ome() + "<!-- kept by a careful writer -->",
+        '<?xml version="1.0"?>\n<!-- do not edit -->\n' + ome(),
+        ome("".join(f'<TiffData FirstC="{c}" FirstT="{t}" IFD="{6 * t + 3 * c}" PlaneCount="3"/>'
+                    for c in (1, 0) for t in (1, 0))),
+    ],
+    ids=["no TiffData", "no namespace", "comment behind", "comment before", "blocks"],
+)  # fmt: skip
+def test_forms_that_mean_the_same(text, tmp_path):
+    stack, found = read(write(tmp_path / "a.ome.tif", text), tmp_path)
+    assert np.array_equal(found, PIXELS)
+    assert stack.pixel_size_um == {"x": 0.25, "y": None, "z": None}
+    assert stack.channel_names == ["DAPI", "GFP"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ome(sizes=SIZES.replace("3", "2000000000")), "promises 8000000000 planes"),
+        (ome('<TiffData IFD="0" PlaneCount="2000000000"/>'), "promises 2000000000 planes"),
+        (ome(sizes=SIZES.replace("3", "0")), "Z=0"),
+        (ome(sizes=SIZES.replace("3", "three")), "Z=three"),
+        (ome(order="XYZ"), "in the order 'XYZ'"),
+        (ome()[:300], "OME-XML is cut or wrong"),
+    ],
+)
+def test_claims_that_cannot_be(text, reason, tmp_path):
+    path = write(tmp_path / "a.ome.tif", text)
+    with pytest.raises(ClearfieldError, match=reason) as caught:
+        open_series(path)
+    assert str(caught.value).startswith("a.ome.tif ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "axis"),
+    [("phase", "H"), ("lifetime", "L"), ("tile", "M"), ("angle", "A"), ("lambda", "E")],
+)
+def test_modulo_axes_keep_their_meaning(kind, axis, tmp_path):
+    more = (
+        '<StructuredAnnotations><XMLAnnotation ID="Annotation:0" Namespace="dimension/modulo">'
+        f'<Value><Modulo><ModuloAlongT Type="{kind}" Start="0" End="1"/></Modulo></Value>'
+        "</XMLAnnotation></StructuredAnnotations>"
+    )
+    (series,) = open_series(write(tmp_path / "a.ome.tif", ome(more=more)))
+    assert series.axes == f"{axis}CZYX"
+
+
+def part(time):
+    return (
+        f'<TiffData FirstT="{time}" IFD="0" PlaneCount="6">'
+        f'<UUID FileName="t{time}.ome.tif">urn:uuid:{time + 1}</UUID></TiffData>'
+    )
+
+
+def test_a_companion_file_stands_for_its_tiffs(tmp_path):
+    here = tmp_path / "set.companion.ome"
+    here.write_text(ome(part(0) + part(1)), encoding="utf-8")
+    note = f'<OME {NAMESPACE}><BinaryOnly MetadataFile="set.companion.ome"/></OME>'
+    files = [write(tmp_path / f"t{time}.ome.tif", note, PIXELS[time]) for time in (0, 1)]
+    stack, found = read(str(here), tmp_path)
+    assert np.array_equal(found, PIXELS)
+    assert stack.files == files
+    assert sample_name(str(here), str(here)) == "set"
+    with pytest.raises(ClearfieldError, match=r"t0.ome.tif .* description is in set.companion.ome"):
+        open_series(files[0])
+    (tmp_path / "t1.ome.tif").unlink()
+    with pytest.raises(ClearfieldError, match=r"t1.ome.tif is not beside it"):
+        open_series(str(here))
+
+
+@pytest.mark.parametrize("text", ["", "notes", "<a/>", ome(""), ome()[:200]])
+def test_companion_files_without_pixels(text, tmp_path):
+    here = tmp_path / "set.companion.ome"
+    here.write_text(text, encoding="utf-8")
+    with pytest.raises(ClearfieldError, match=r"^set.companion.ome "):
+        open_series(str(here))
