@@ -36,7 +36,7 @@ def main(scheduler: str, samples: int, together: int) -> None:
             run.options = {"slurm": ["--slurm-status-command", "squeue"], "sge": []}
             del run.environment["PYTHONPATH"]
             began = time.monotonic()
-            driver = run.start("--group-components", f"sample={together}")
+            driver = run.start(*stand.a_node, "--group-components", f"sample={together}")
             peak = 0
             while driver.poll() is None:
                 try:

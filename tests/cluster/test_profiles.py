@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster_run import PROFILES, ClusterRun
+from cluster_run import EXAMPLE, PROFILES, ClusterRun
 
 CLUSTERS = ("slurm", "sge", "generic")
 STEPS = {
@@ -95,6 +95,46 @@ def test_the_template_submits_and_asks(tmp_path, reference):
     calls = (stand_in / "calls").read_text().splitlines()
     assert len(calls) == 3
     assert all(re.search(r"select=1:ncpus=\d+:mem=\d+mb -l walltime=\d+ ", call) for call in calls)
+
+
+REFUSE = """\
+#!/bin/sh
+echo "$@" >> "$CALLS"
+echo "the partition does not exist" >&2
+exit 1
+"""
+
+
+@pytest.mark.second_tier
+@pytest.mark.parametrize("together", [1, 7, 40])
+def test_a_submission_fits_a_node_and_its_refusal_is_told(together, tmp_path):
+    needs("slurm")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number in range(40):
+        (raw / f"s{number}.tif").symlink_to(EXAMPLE / "nuclei_low_haze.tif")
+    (tmp_path / "sbatch").write_text(REFUSE)
+    (tmp_path / "sbatch").chmod(0o755)
+    run = ClusterRun(tmp_path / "run")
+    run.config = {"samples": str(raw / "*.tif")}
+    run.environment |= {"CALLS": str(tmp_path / "calls")}
+    run.environment["PATH"] = f"{tmp_path}:{run.environment['PATH']}"
+    text = run.run(
+        "--cores", "4", "--resources", "mem_mb=1500", "--retries", "0",
+        "--group-components", f"sample={together}", profile="slurm", status=1,
+    )  # fmt: skip
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == -(-40 // together)
+    for call in calls:
+        cores = int(re.search(r"--cpus-per-task=(\d+)", call)[1])
+        memory = int(re.search(r"--mem (\d+)", call)[1])
+        assert cores <= 4
+        assert memory <= 1500
+        assert (together == 1) == (cores == 1)
+    last = text[text.rindex("40 of 40 samples failed") :]
+    assert "nothing was submitted" in last
+    assert "the partition does not exist" in last
+    assert "killed" not in last
 
 
 @pytest.mark.parametrize(
