@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cluster_run import EXAMPLE, PROFILES, ClusterRun
 
-CLUSTERS = ("slurm", "sge", "generic")
+CLUSTERS = ("slurm", "slurm-grouped", "sge", "generic")
 STEPS = {
     "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
     "plot_qc",
@@ -31,7 +31,7 @@ def read(profile: str) -> dict:
 def test_all_steps_of_a_sample_are_one_submission(profile):
     found = read(profile)
     assert found["groups"] == dict.fromkeys(STEPS, "sample")
-    assert found["group-components"] == {"sample": 1}
+    assert found["group-components"] == {"sample": 20 if profile == "slurm-grouped" else 1}
     assert found["retries"] >= 1 and found["keep-going"] and found["rerun-incomplete"]
 
 
@@ -200,6 +200,30 @@ def grid_engine_status(states: str, record: str, tmp_path: Path) -> str:
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("queue", "database", "state"),
+    [
+        ("PENDING", "", "running"),
+        ("RUNNING", "", "running"),
+        ("COMPLETED", "", "success"),
+        ("OUT_OF_MEMORY", "", "failed"),
+        ("slurm_load_jobs error: Unable to contact slurm controller", "", "running"),
+        ("slurm_load_jobs error: Invalid job id specified", "COMPLETED", "success"),
+        ("slurm_load_jobs error: Invalid job id specified", "CANCELLED by 7", "failed"),
+        ("slurm_load_jobs error: Invalid job id specified", "", "failed"),
+    ],
+)
+def test_the_status_of_a_slurm_job(queue, database, state, tmp_path):
+    for name, text in (("squeue", queue), ("sacct", database)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nprintf '%s' '{text}'\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [PROFILES / "slurm-grouped/status.sh", "7"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == state
 
 
 def test_scripts_of_profiles_may_be_run():
