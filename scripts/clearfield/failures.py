@@ -17,6 +17,7 @@ from types import FrameType
 from .errors import ClearfieldError
 from .files import remove_orphans, replacing
 from .joblog import INTERRUPTED, UNFINISHED
+from .submissions import Failed, last_of, listen
 
 CHAIN = (
     "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
@@ -46,6 +47,7 @@ def start_run(resolved_config: str) -> None:
     """
     _claim_folder()
     _note_stops()
+    listen()
     try:
         with replacing(CONFIG) as temporary:
             temporary.write_text(resolved_config, encoding="utf-8")
@@ -111,30 +113,80 @@ def find_failures(samples: list[str]) -> list[dict[str, str]]:
         ``sample, rule, reason, remedy``, one for each failed sample.
     """
     begin = CONFIG.stat().st_mtime_ns if CONFIG.exists() else 0
-    failures = []
+    lost = {} if _stops else {name: last_of[name] for name in samples if name in last_of}
+    own = {}
     for sample in samples:
         for rule in CHAIN:
             log = RESULTS / f"logs/{rule}/{sample}.log"
-            if why := _read_failure(log, begin):
+            if why := _read_failure(log, begin, sample in lost):
+                if sample in lost and why["reason"] in UNFINISHED:
+                    why = _of_killed(lost[sample], rule, why["reason"])
                 if (RESULTS / f"qc/{sample}.png").exists():
                     why["reason"] += " (its figure is that of an earlier run)"
-                failures.append({"sample": sample, "rule": rule, **why})
+                own[sample] = {"sample": sample, "rule": rule, **why}
                 break
+    failures = []
+    for sample in samples:
+        if sample in own:
+            failures.append(own[sample])
+        elif sample in lost and not _is_new(RESULTS / f"qc/{sample}.png", begin):
+            failures.append({"sample": sample, **_of_submission(lost[sample], own)})
     for rule in WHOLE_RUN:
         if why := _read_failure(RESULTS / f"logs/{rule}.log", begin):
             failures.append({"sample": "all samples", "rule": rule, **why})
     return failures
 
 
-def _read_failure(log: Path, begin: int) -> dict[str, str] | None:
-    """Tell a failure's log from a success's: a success says one line and never "error:"."""
+def _is_new(path: Path, begin: int) -> bool:
     try:
-        if log.stat().st_mtime_ns < begin:
-            return None  # of an earlier run
-        text = log.read_text(encoding="utf-8", errors="replace")
+        return path.stat().st_mtime_ns >= begin
+    except OSError:
+        return False
+
+
+def _of_killed(failed: Failed, rule: str, reason: str) -> dict[str, str]:
+    """Tell what ended a job on a cluster, where fewer --cores would not help."""
+    said = f" ({failed.said})" if failed.said else ""
+    remedy = (
+        f"give it more with --set-resources {rule}:mem_mb=N or {rule}:runtime=MINUTES; no job gets "
+        "more memory than mem_mb at the top of the profile"
+    )
+    return {"reason": reason + said, "remedy": remedy}
+
+
+def _of_submission(failed: Failed, own: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Tell why a sample has no result although none of its own jobs failed."""
+    said = f": {failed.said}" if failed.said else ""
+    if failed.refused:
+        reason = f"nothing was submitted, the scheduler refused it{said}"
+        remedy = (
+            "correct the lines at the top of the profile: cores and mem_mb are what a node has, "
+            "the partition (or queue) and the account are yours"
+        )
+    elif culprits := [name for name in failed.samples if name in own]:
+        reason = f"its results were discarded with its submission, in which {culprits[0]} failed"
+        remedy = "run the same command with --group-components sample=1"
+    else:
+        reason = f"its submission ended before its jobs were done{said}"
+        log = failed.log or "the scheduler's logs under .snakemake/"
+        remedy = f"see {log} and run the same command again"
+    return {"rule": CHAIN[0], "reason": reason, "remedy": remedy}
+
+
+def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] | None:
+    """Tell a failure's log from a success's: a success says one line and never "error:".
+
+    Where a submission failed, Snakemake makes an empty log for each job that did not begin.
+    """
+    if not _is_new(log, begin):
+        return None  # of an earlier run
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
-    text = text.strip() or UNFINISHED.strip()
+    if lost and not text:
+        return None
+    text = text or UNFINISHED.strip()
     lines = text.splitlines()
     if text.endswith(INTERRUPTED.strip()) or lines[-1] == "KeyboardInterrupt":
         return None
@@ -215,12 +267,16 @@ def _make_page(scripts: Path, tables: list[str], page_settings: dict) -> None:
 
 def _print_failures(failures: list[dict[str, str]], total: int) -> None:
     if failures:
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for failure in failures:
+            what = (failure["rule"], failure["reason"], failure["remedy"])
+            alike.setdefault(what, []).append(failure["sample"])
         lines = ["", f"{len(failures)} of {total} samples failed (also in {FAILURES}):"]
-        for failure in failures[:_SHOWN]:
-            lines.append(f"  {failure['sample']}, {failure['rule']}: {failure['reason']}")
-            lines.append(f"    → {failure['remedy']}")
-        if len(failures) > _SHOWN:
-            lines.append(f"  and {len(failures) - _SHOWN} more")
+        for (rule, reason, remedy), (first, *others) in list(alike.items())[:_SHOWN]:
+            more = f" and {len(others)} more" if others else ""
+            lines += [f"  {first}{more}, {rule}: {reason}", f"    → {remedy}"]
+        if len(alike) > _SHOWN:
+            lines.append(f"  and {len(alike) - _SHOWN} more reasons")
         lines.append("Mend them and run the same command: only what is missing is done again.")
     else:
         lines = [

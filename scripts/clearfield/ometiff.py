@@ -8,7 +8,6 @@ axes T, C, Z, Y, X in the order of the file.
 import hashlib
 import json
 import math
-import mmap
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -197,46 +196,50 @@ class OmeTiff:
         self._path, self._offsets, self._tiled = path, note["offsets"], note["tiled"]
 
     def plane(self, time: int, channel: int) -> "np.ndarray | TiledPlane":
-        """Map the first plane (Z) of a time and channel: an array, or rows to be sliced."""
+        """Give the first plane (Z) of a time and channel: a map, or rows to be sliced."""
         offset = self._offsets[(time * self.shape[1] + channel) * self._slices]
         shape = self.shape[2:]
         if not self._tiled:
             return np.memmap(self._path, self.dtype, "r", offset, shape)
-        grid = *(-(-length // _TILE) for length in shape), _TILE, _TILE
-        return TiledPlane(np.memmap(self._path, self.dtype, "r", offset, grid), shape)
+        return TiledPlane(self._path, offset, shape, self.dtype)
 
 
 class TiledPlane:
     """A tiled plane as something with `shape`, `dtype` and slices of rows.
 
-    Examples
-    --------
-    >>> tiles = np.zeros((1, 2, _TILE, _TILE), "u1")
-    >>> tiles[0, 1, 5, 0] = 7
-    >>> plane = TiledPlane(tiles, (10, 600))
-    >>> plane[5:6].shape, int(plane[5:6][0, 512])
-    ((1, 600), 7)
+    Its rows are read, not mapped: Grid Engine's h_vmem would count the map of a large plane.
     """
 
     ndim = 2
 
-    def __init__(self, tiles: np.ndarray, shape: tuple[int, int]) -> None:
-        self._tiles, self.shape, self.dtype = tiles, shape, tiles.dtype
+    def __init__(
+        self, path: str | Path, offset: int, shape: tuple[int, int], dtype: np.dtype
+    ) -> None:
+        self._path, self._offset, self.shape, self.dtype = path, offset, shape, dtype
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         first, last, step = rows.indices(self.shape[0])
         if step != 1:
             raise ValueError("a tiled plane gives consecutive rows only")
-        result = np.empty((max(last - first, 0), self.shape[1]), self.dtype)
-        for row in range(first // _TILE, -(-last // _TILE) if last > first else 0):
-            top, bottom = max(first, row * _TILE), min(last, (row + 1) * _TILE)
-            for column, tile in enumerate(self._tiles[row]):
-                part = result[top - first : bottom - first, column * _TILE :][:, :_TILE]
-                part[:] = tile[top - row * _TILE : bottom - row * _TILE, : part.shape[1]]
-        mapping = getattr(self._tiles, "_mmap", None)
-        if mapping is not None:  # else pages once read count as this process's memory
-            mapping.madvise(mmap.MADV_DONTNEED)
+        width, row_bytes = self.shape[1], _TILE * self.dtype.itemsize
+        result = np.empty((max(last - first, 0), width), self.dtype)
+        tile = np.empty((_TILE, _TILE), self.dtype)
+        with open(self._path, "rb", buffering=0) as file:  # noqa: PTH123
+            for top in range(first - first % _TILE, last if last > first else 0, _TILE):
+                start, stop = max(first, top), min(last, top + _TILE)
+                wanted = tile[: stop - start]
+                for left in range(0, width, _TILE):
+                    number = top // _TILE * -(-width // _TILE) + left // _TILE
+                    file.seek(self._offset + (number * _TILE + start - top) * row_bytes)
+                    if file.readinto(wanted) != wanted.nbytes:
+                        raise ClearfieldError(_incomplete(self._path))
+                    part = result[start - first : stop - first, left : left + _TILE]
+                    part[:] = wanted[:, : part.shape[1]]
         return result
+
+
+def _incomplete(path: str | Path) -> str:
+    return f"{path} is no complete OME-TIFF of clearfield; remove it and run again"
 
 
 def read_ome_tiff(path: str | Path) -> OmeTiff:
@@ -250,16 +253,24 @@ def read_ome_tiff(path: str | Path) -> OmeTiff:
     from xml.etree import ElementTree  # tifffile would cost a job that only reads 50 ms
 
     try:
-        with (
-            Path(path).open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ):
-            text = data[data.rfind(b"<?xml") :]  # the last thing in the file
+        text = _last_text(path)
         found = ElementTree.fromstring(text.rstrip(b"\0")).find(
             f".//{{*}}CommentAnnotation[@Namespace='{_NAMESPACE}']/{{*}}Value"
         )
         return OmeTiff(path, json.loads(found.text))
     except (ValueError, SyntaxError, AttributeError, LookupError):
-        raise ClearfieldError(
-            f"{path} is no complete OME-TIFF of clearfield; remove it and run again"
-        ) from None
+        raise ClearfieldError(_incomplete(path)) from None
+
+
+def _last_text(path: str | Path) -> bytes:
+    """Give the XML that ends a file, or nothing."""
+    with Path(path).open("rb") as file:
+        size = file.seek(0, 2)
+        for length in (1 << 16, 1 << 20, 1 << 24, 1 << 28):
+            file.seek(max(0, size - length))
+            end = file.read()
+            if (start := end.rfind(b"<?xml")) >= 0:
+                return end[start:]
+            if length >= size:
+                break
+    return b""

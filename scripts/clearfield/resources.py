@@ -1,7 +1,7 @@
 """Memory, time, disk and threads of a job from the header of its input; no pixels, no numpy.
 
-The memory that a rule takes was measured as the peak of resident memory over planes of 0.1 to
-512 MB; tests/cluster/test_resources.py measures it again and holds the estimates to a factor of 2.
+The memory that a rule takes was measured as the peak of resident memory over planes of 0.1 MB to
+2.3 GB; tests/cluster/test_resources.py measures it again and holds the estimates to a factor of 2.
 """
 
 import os
@@ -165,8 +165,12 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     filters = _methods(config["subtract_background"])
     dog, other = "dog" in filters, filters - {"dog"}
     if rule == "plot_qc":
-        return 85 + max(2.05 * projected * bool(other), min(12 * pixels, 180 + pixels) * dog)
-    banded = min(4.3 * projected, 350 + 0.3 * projected) * bool(other)
+        # From 256 MB on, planes are tiled, and read by rows; below, they are mapped.
+        mapped = projected if projected < 256 else 0
+        large = pixels >= 64  # a background of 256 MB is put on the disk
+        drawn = 60 + 8 * pixels**0.5 + mapped / 2 if large else min(12 * pixels, 180 + pixels)
+        return 85 + max((2.05 * mapped or 30) * bool(other), drawn * dog)
+    banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * bool(other)
     return 35 + max(banded, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 

@@ -473,6 +473,8 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
                         data, segment, jpegtables=page.jpegtables
                     )
                     part = part[layer % tile_depth, ..., k]
+                except MemoryError:
+                    raise
                 except Exception as error:
                     raise ClearfieldError(
                         f"{Path(series.files[file]).name} is damaged: page {page.index} (counted "

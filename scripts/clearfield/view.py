@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -213,23 +212,31 @@ def find_background(
 
 
 class _OnDisk:
-    """A float32 plane in an unnamed file; what is written and read does not stay in memory."""
+    """A float32 plane in an unnamed file, written and read by rows; a map would count as memory."""
 
     def __init__(self, shape: tuple[int, int], folder: str | Path | None) -> None:
         self.shape, self.dtype = shape, np.dtype(np.float32)
-        with tempfile.TemporaryFile(dir=folder) as file:  # the mapping outlives the name
-            # A full disk must be an error, not a dead process.
-            os.posix_fallocate(file.fileno(), 0, max(1, shape[0] * shape[1] * 4))
-            self._pixels = np.memmap(file, self.dtype, "w+", shape=shape)
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        # A full disk must be an error here, not halfway.
+        os.posix_fallocate(self._file.fileno(), 0, max(1, shape[0] * shape[1] * 4))
+
+    def __del__(self) -> None:
+        self._file.close()
 
     def __setitem__(self, rows: slice, values: np.ndarray) -> None:
-        self._pixels[rows] = values
-        self._pixels._mmap.madvise(mmap.MADV_DONTNEED)
+        self._file.seek(rows.start * self.shape[1] * 4)
+        missing = memoryview(np.ascontiguousarray(values, self.dtype)).cast("B")
+        while len(missing):
+            missing = missing[self._file.write(missing) :]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        copy = np.array(self._pixels[rows])
-        self._pixels._mmap.madvise(mmap.MADV_DONTNEED)
-        return copy
+        first, last, _ = rows.indices(self.shape[0])
+        result = np.empty((max(last - first, 0), self.shape[1]), self.dtype)
+        self._file.seek(first * self.shape[1] * 4)
+        missing = memoryview(result).cast("B") if result.size else b""
+        while len(missing):  # a read gives up to 2 GB
+            missing = missing[self._file.readinto(missing) :]
+        return result
 
 
 class _Difference:

@@ -20,13 +20,19 @@ PROFILES = ROOT / "workflow/profiles"
 # database that knows its jobs.
 HASTE = {
     "slurm": ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"],
+    "slurm-grouped": ["--seconds-between-status-checks", "1"],
     "sge": ["--seconds-between-status-checks", "1"],
 }
 for options in HASTE.values():
     options += ["--max-jobs-per-timespan", "20/1s"]  # a run ends up to one timespan late
-PLUGINS = {"slurm": "slurm", "sge": "cluster_generic"}
-STANDS = {"slurm": slurm_stand, "sge": sge_stand}
-STARTS = {"slurm": slurm_stand.slurm, "sge": sge_stand.grid_engine}
+HASTE["slurm-grouped"] += ["--group-components", "sample=1"]  # as the others have it
+PLUGINS = {"slurm": "slurm", "slurm-grouped": "cluster_generic", "sge": "cluster_generic"}
+STANDS = {"slurm": slurm_stand, "slurm-grouped": slurm_stand, "sge": sge_stand}
+STARTS = {
+    "slurm": slurm_stand.slurm,
+    "slurm-grouped": slurm_stand.slurm,
+    "sge": sge_stand.grid_engine,
+}
 # A cluster's python has its bytecode; without it, each start of Snakemake takes seconds more.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 

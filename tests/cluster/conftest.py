@@ -22,7 +22,7 @@ def _reason_to_skip(name: str) -> str | None:
     return None
 
 
-@pytest.fixture(scope="session", params=["slurm", "sge"])
+@pytest.fixture(scope="session", params=["slurm", "slurm-grouped", "sge"])
 def stand(request) -> Iterator:
     """A running scheduler, one after the other."""
     if reason := _reason_to_skip(request.param):
@@ -32,6 +32,7 @@ def stand(request) -> Iterator:
     with tempfile.TemporaryDirectory(prefix="stand-") as folder:
         Path(folder).chmod(0o755)
         with start(Path(folder) / request.param) as running:
+            running.name = request.param  # that of the profile
             yield running
 
 

@@ -104,6 +104,7 @@ class GridEngine:
 
     def __init__(self, folder: Path, slots: int = 8):
         self.folder, self.slots = folder, slots
+        self.a_node = ("--cores", str(slots))  # what a user writes at the top of the profile
         self.host = socket.gethostname()
         self.root = folder / "root"
         port = free_ports(2)

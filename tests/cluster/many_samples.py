@@ -1,6 +1,7 @@
 """Run many small samples through a scheduler, and say what it took.
 
-`python tests/cluster/many_samples.py slurm 200 4`: 200 samples, up to 4 in one submission.
+`python tests/cluster/many_samples.py slurm 200 4`: 200 samples, up to 4 in one submission; `slurm`,
+`slurm-grouped` or `sge`.
 """
 
 import re
@@ -11,9 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from cluster_run import STANDS, ClusterRun
-
-PARTS = {"slurm": "slurm", "sge": "grid_engine"}
+from cluster_run import STARTS, ClusterRun
 
 
 def main(scheduler: str, samples: int, together: int) -> None:
@@ -28,15 +27,16 @@ def main(scheduler: str, samples: int, together: int) -> None:
             tifffile.imwrite(
                 raw / f"s{number:04}.tif", planes, imagej=True, metadata={"axes": "ZYX"}
             )
-        start = getattr(STANDS[scheduler], PARTS[scheduler])
-        with start(Path(folder) / scheduler) as stand:
+        with STARTS[scheduler](Path(folder) / scheduler) as stand:
+            stand.name = scheduler  # that of the profile
             run = ClusterRun(Path(folder) / "run", stand)
             run.config = {"samples": str(raw / "*.tif"), "subtract_background": SMALL}
             # As a user runs it, but for the accounting database that the stand does not have.
-            run.options = {"slurm": ["--slurm-status-command", "squeue"], "sge": []}
+            run.options = {name: [] for name in STARTS}
+            run.options["slurm"] = ["--slurm-status-command", "squeue"]
             del run.environment["PYTHONPATH"]
             began = time.monotonic()
-            driver = run.start("--group-components", f"sample={together}")
+            driver = run.start(*stand.a_node, "--group-components", f"sample={together}")
             peak = 0
             while driver.poll() is None:
                 try:

@@ -18,6 +18,7 @@ from stand import call, end, free_ports, parent_of, pids_in, pids_with, wait_for
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch")
 NODES = ("n1", "n2", "n3")
+CORES, MEM_MB = 4, 8000  # of each
 ADMIN_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 # CPUs and memory are claimed, not owned: how jobs are placed is tested, not how fast they are.
@@ -60,7 +61,7 @@ KillWait=2
 UnkillableStepTimeout=20
 CompleteWait=0
 DefMemPerCPU=100
-NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs=4 RealMemory=8000
+NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs={cores} RealMemory={mb}
 PartitionName=main Nodes=ALL Default=YES MaxTime=1-0 DefaultTime=5 State=UP
 """
 
@@ -69,6 +70,8 @@ class Slurm:
     """A running Slurm: the environment to submit from, and what tests ask and do."""
 
     name, nodes = "slurm", len(NODES)
+    # What a user writes at the top of the profile.
+    a_node = ("--cores", str(CORES), "--resources", f"mem_mb={MEM_MB}")
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -94,6 +97,8 @@ class Slurm:
                 port=port,
                 nodes=f"n[1-{len(NODES)}]",
                 ports=f"[{port + 1}-{port + len(NODES)}]",
+                cores=CORES,
+                mb=MEM_MB,
             )
         )
         # Snakemake's job step drops SLURM_CONF before it calls srun; a cluster has it under /etc.

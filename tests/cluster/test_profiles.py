@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster_run import PROFILES, ClusterRun
+from cluster_run import EXAMPLE, PROFILES, ClusterRun
 
-CLUSTERS = ("slurm", "sge", "generic")
+CLUSTERS = ("slurm", "slurm-grouped", "sge", "generic")
 STEPS = {
     "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
     "plot_qc",
@@ -31,7 +31,7 @@ def read(profile: str) -> dict:
 def test_all_steps_of_a_sample_are_one_submission(profile):
     found = read(profile)
     assert found["groups"] == dict.fromkeys(STEPS, "sample")
-    assert found["group-components"] == {"sample": 1}
+    assert found["group-components"] == {"sample": 20 if profile == "slurm-grouped" else 1}
     assert found["retries"] >= 1 and found["keep-going"] and found["rerun-incomplete"]
 
 
@@ -97,6 +97,46 @@ def test_the_template_submits_and_asks(tmp_path, reference):
     assert all(re.search(r"select=1:ncpus=\d+:mem=\d+mb -l walltime=\d+ ", call) for call in calls)
 
 
+REFUSE = """\
+#!/bin/sh
+echo "$@" >> "$CALLS"
+echo "the partition does not exist" >&2
+exit 1
+"""
+
+
+@pytest.mark.second_tier
+@pytest.mark.parametrize("together", [1, 7, 40])
+def test_a_submission_fits_a_node_and_its_refusal_is_told(together, tmp_path):
+    needs("slurm")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number in range(40):
+        (raw / f"s{number}.tif").symlink_to(EXAMPLE / "nuclei_low_haze.tif")
+    (tmp_path / "sbatch").write_text(REFUSE)
+    (tmp_path / "sbatch").chmod(0o755)
+    run = ClusterRun(tmp_path / "run")
+    run.config = {"samples": str(raw / "*.tif")}
+    run.environment |= {"CALLS": str(tmp_path / "calls")}
+    run.environment["PATH"] = f"{tmp_path}:{run.environment['PATH']}"
+    text = run.run(
+        "--cores", "4", "--resources", "mem_mb=1500", "--retries", "0",
+        "--group-components", f"sample={together}", profile="slurm", status=1,
+    )  # fmt: skip
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == -(-40 // together)
+    for call in calls:
+        cores = int(re.search(r"--cpus-per-task=(\d+)", call)[1])
+        memory = int(re.search(r"--mem (\d+)", call)[1])
+        assert cores <= 4
+        assert memory <= 1500
+        assert (together == 1) == (cores == 1)
+    last = text[text.rindex("40 of 40 samples failed") :]
+    assert "nothing was submitted" in last
+    assert "the partition does not exist" in last
+    assert "killed" not in last
+
+
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
@@ -160,6 +200,30 @@ def grid_engine_status(states: str, record: str, tmp_path: Path) -> str:
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("queue", "database", "state"),
+    [
+        ("PENDING", "", "running"),
+        ("RUNNING", "", "running"),
+        ("COMPLETED", "", "success"),
+        ("OUT_OF_MEMORY", "", "failed"),
+        ("slurm_load_jobs error: Unable to contact slurm controller", "", "running"),
+        ("slurm_load_jobs error: Invalid job id specified", "COMPLETED", "success"),
+        ("slurm_load_jobs error: Invalid job id specified", "CANCELLED by 7", "failed"),
+        ("slurm_load_jobs error: Invalid job id specified", "", "failed"),
+    ],
+)
+def test_the_status_of_a_slurm_job(queue, database, state, tmp_path):
+    for name, text in (("squeue", queue), ("sacct", database)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nprintf '%s' '{text}'\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        [PROFILES / "slurm-grouped/status.sh", "7"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == state
 
 
 def test_scripts_of_profiles_may_be_run():

@@ -35,6 +35,12 @@ def test_the_example_gives_the_same_bytes_in_one_submission_a_sample(cluster, re
     assert "Nothing to be done" in cluster.run("-n", profile="workstation")
 
 
+def test_samples_in_one_submission_give_the_same_bytes(cluster, reference):
+    text = cluster.run(*cluster.stand.a_node, "--group-components", "sample=20")
+    assert cluster.submissions(text) == 1
+    assert cluster.outputs() == reference
+
+
 def test_a_broken_file_costs_its_group_and_then_only_itself(cluster, reference):
     folder = cluster.folder / "raw"
     folder.mkdir()
@@ -48,6 +54,9 @@ def test_a_broken_file_costs_its_group_and_then_only_itself(cluster, reference):
     text = cluster.run("--group-components", "sample=3", "--retries", "0", status=1)
     assert cluster.submissions(text) == 1
     assert not [name for name in cluster.outputs() if name.endswith((".tif", ".png"))]
+    last = text[text.rindex("3 of 3 samples failed") :]
+    assert "in which broken failed" in last
+    assert "killed" not in last
 
     # One in a submission: the others are whole, the broken one was tried three times.
     text = cluster.run(status=1)

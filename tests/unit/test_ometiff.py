@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import os
 import shutil
 import subprocess
 
@@ -183,6 +184,29 @@ def test_another_file_is_one_sentence(tiled, tmp_path):
     tifffile.imwrite(path, np.zeros((9, 9), "u1"))
     with pytest.raises(ClearfieldError, match="no complete OME-TIFF of clearfield"):
         read_ome_tiff(path)
+
+
+def test_a_plane_that_is_cut_while_it_is_read_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("clearfield.ometiff._TILED_FROM", 1)
+    path = write(tmp_path / "a.ome.tif", np.zeros((1, 1, 1100, 40), "u2"))
+    plane = read_ome_tiff(path).plane(0, 0)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(ClearfieldError, match="no complete OME-TIFF of clearfield"):
+        plane[0:1100]
+
+
+def test_a_description_of_any_length_is_found(tmp_path):
+    names = [f"channel {number} {'x' * 200}" for number in range(2000)]
+    path = tmp_path / "a.ome.tif"
+    write_ome_tiff(
+        path, ((0, channel, 0, 1, np.full((1, 1), channel)) for channel in range(2000)),
+        shape=(1, 2000, 1, 1), dtype="u2", pixel_size_um=SIZE, channel_names=names,
+        provenance={},
+    )  # fmt: skip
+    read = read_ome_tiff(path)
+    assert path.stat().st_size > 1 << 20
+    assert read.channel_names == names
+    assert read.plane(0, 1999)[0, 0] == 1999
 
 
 MACRO = """

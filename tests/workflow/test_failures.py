@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from clearfield import failures
 from clearfield.joblog import INTERRUPTED, UNFINISHED
+from clearfield.submissions import Failed
 from runner import Runner, write_stack
 
 CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
@@ -186,6 +187,57 @@ def test_what_a_log_tells(logs, monkeypatch):
     # Where the run was stopped by hand, its jobs were; only what tells a reason is a failure.
     monkeypatch.setattr(failures, "_stops", [signal.SIGINT])
     assert [row["sample"] for row in failures.find_failures(names)] == ["bad"]
+
+
+def test_what_a_failed_submission_tells(logs, monkeypatch):
+    """On a cluster: one that nobody took, one with a broken file, one that was ended."""
+    refused = Failed(("a", "b"), "sbatch failed, no such partition", refused=True, log="")
+    broken = Failed(("c", "d"), "", refused=False, log="")
+    killed = Failed(("e",), "OUT_OF_MEMORY", refused=False, log="")
+    ended = Failed(("f",), "CANCELLED", refused=False, log="slurm_logs/7.log")
+    again = Failed(("g",), "NODE_FAIL", refused=False, log="")
+    groups = (refused, broken, killed, ended, again)
+    last_of = {name: group for group in groups for name in group.samples}
+    monkeypatch.setattr(failures, "last_of", last_of)
+    failures.start_run("samples: x\n")
+    for name in last_of:
+        for rule in CHAIN:
+            logs(rule, name, "", age=-1)  # as Snakemake leaves them
+    logs("load_stack", "c", "error: c.tif is empty; mend it\n", age=-1)
+    logs("load_stack", "d", "d: used in place\n", age=-1)
+    logs("plot_qc", "e", UNFINISHED, age=-1)
+    Path("results/qc/g.png").parent.mkdir()
+    Path("results/qc/g.png").touch()  # its next submission went well
+
+    found = {row["sample"]: row for row in failures.find_failures([*last_of, "not submitted"])}
+    assert list(found) == ["a", "b", "c", "d", "e", "f"]
+    for name in "ab":
+        assert "nothing was submitted" in found[name]["reason"]
+        assert refused.said in found[name]["reason"]
+        assert "cores and mem_mb" in found[name]["remedy"]
+    assert found["c"]["reason"] == "c.tif is empty"
+    assert "in which c failed" in found["d"]["reason"]
+    assert "--group-components sample=1" in found["d"]["remedy"]
+    assert found["e"]["rule"] == "plot_qc"
+    assert "killed" in found["e"]["reason"] and "OUT_OF_MEMORY" in found["e"]["reason"]
+    assert "--set-resources plot_qc:mem_mb=N" in found["e"]["remedy"]
+    assert "CANCELLED" in found["f"]["reason"] and "slurm_logs/7.log" in found["f"]["remedy"]
+    for name in "abdf":
+        assert "killed" not in found[name]["reason"]
+    # Where the run was stopped by hand, its submissions were, too.
+    monkeypatch.setattr(failures, "_stops", [signal.SIGINT])
+    assert [row["sample"] for row in failures.find_failures(list(last_of))] == ["c"]
+
+
+def test_failures_that_are_alike_are_told_once(capsys):
+    why = {"rule": "load_stack", "reason": "no", "remedy": "mend"}
+    rows = [{"sample": name, **why} for name in ("a", "b", "c")]
+    failures._print_failures([*rows, {"sample": "d", **why, "reason": "not"}], 9)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1].startswith("4 of 9 samples failed")
+    assert lines[2:6] == [
+        "  a and 2 more, load_stack: no", "    → mend", "  d, load_stack: not", "    → mend",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
