@@ -16,10 +16,11 @@ ADDRESS = "CLEARFIELD_FORKSERVER"
 """The environment variable that names the environment of a server and its socket."""
 
 
-def start_server(script: str) -> bool:
+def start_server(scripts: str) -> bool:
     """Start the server of this run, which ends when this process does, however it ends.
 
-    On Linux only: elsewhere not all that NumPy calls survives a fork.
+    On Linux only: elsewhere not all that NumPy calls survives a fork. `scripts` is the folder of
+    the jobs' scripts, which is the first place where they look for modules.
 
     Returns
     -------
@@ -36,8 +37,9 @@ def start_server(script: str) -> bool:
     try:
         address = f"{tempfile.mkdtemp(prefix='clearfield-')}/socket"
         server = subprocess.Popen(
-            [sys.executable, script, address], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
+            [sys.executable, "-m", "clearfield.serve_jobs", address], cwd=scripts,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
     except OSError:  # no room for it: jobs import for themselves
         return False
 

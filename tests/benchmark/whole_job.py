@@ -170,7 +170,7 @@ def measure_parts(raw: Path, folder: Path, radius: int, samples: int = 5) -> dic
     from clearfield.forkserver import start_server
     from clearfield.settings import rule_settings
 
-    forked = start_server(str(SCRIPTS / "serve_jobs.py"))
+    forked = start_server(str(SCRIPTS))
     time.sleep(3)  # until it has imported all
 
     work = folder / "parts"

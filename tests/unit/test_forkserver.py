@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
+SERVER = [sys.executable, "-m", "clearfield.serve_jobs"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is a server on Linux only")
 
 JOB = """
@@ -43,9 +44,7 @@ class Server:
         self.socket.parent.mkdir()
         self.job, self.folder = folder / "job.py", folder
         self.job.write_text(JOB)
-        self.process = subprocess.Popen(
-            [sys.executable, SCRIPTS / "serve_jobs.py", self.socket], stdin=subprocess.PIPE
-        )
+        self.process = subprocess.Popen([*SERVER, self.socket], cwd=SCRIPTS, stdin=subprocess.PIPE)
         wait_for(self.socket.exists)
 
     def start(self, word: str, *, alone: bool = False, **options) -> subprocess.Popen:
@@ -132,6 +131,7 @@ def test_ctrl_c_reaches_the_job_which_says_so(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_forkserver as t, os, signal\n"
         "from pathlib import Path\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # may be ignored, as by nohup
         "os.setsid(); server = t.Server(Path(sys.argv[2])); job = server.start('sleep')\n"
         "job.stdout.readline(); signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "os.killpg(0, signal.SIGINT); err = job.communicate()[1]\n"
@@ -193,7 +193,8 @@ def test_a_request_that_is_cut_short_does_no_harm(server):
 def test_where_no_socket_can_be_made_jobs_do_without(tmp_path, capfd):
     folder = tmp_path / ("x" * 120)
     folder.mkdir()
-    server = [sys.executable, SCRIPTS / "serve_jobs.py", folder / "socket"]
-    assert subprocess.run(server, stdin=subprocess.PIPE, timeout=60, check=False).returncode == 0
+    server = [*SERVER, folder / "socket"]
+    done = subprocess.run(server, cwd=SCRIPTS, stdin=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 0
     assert not folder.exists()
     assert capfd.readouterr().err == ""

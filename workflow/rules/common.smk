@@ -158,7 +158,7 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     # Environments of --sdm have packages of their own to import.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
-        start_server(f"{workflow.basedir}/scripts/serve_jobs.py")
+        start_server(f"{workflow.basedir}/scripts")
     try:
         start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
     except ClearfieldError as error:

@@ -1,4 +1,4 @@
-"""Import once what the jobs of a run need, and fork for each of them (`clearfield.forkserver`)."""
+"""The fork server of a run (`forkserver.py`): it imports what jobs need, and forks for each."""
 
 import gc
 import io
@@ -15,7 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from clearfield import job  # noqa: F401  (first: it limits numpy's threads)
+from . import job  # noqa: F401  (first: it limits numpy's threads)
+from .codehash import code_files
 
 
 class Job(NamedTuple):
@@ -101,15 +102,14 @@ def serve_jobs(address: str) -> bool:
 
 def import_what_jobs_need() -> None:
     """Import what the jobs of a TIFF do; the readers of other formats come in where needed."""
-    from clearfield.canvas import new_figure, write_png
-    from clearfield.codehash import code_files
+    from .canvas import new_figure, write_png
 
-    import_module("clearfield.tiff")
-    scripts = Path(__file__).parent
+    import_module(".tiff", __package__)
+    package = Path(__file__).parent
     for script in ("project_stack", "subtract_background", "plot_qc"):
-        for file in code_files(str(scripts), script):
-            if file.parent != scripts and file.stem != "__init__":
-                import_module(f"clearfield.{file.stem}")
+        for file in code_files(str(package.parent), script):
+            if file.parent == package and file.stem != "__init__":
+                import_module(f".{file.stem}", __package__)
     write_png(new_figure(1, 1), io.BytesIO())  # matplotlib and Pillow import as they draw
 
 
