@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, sync: bool = True) -> Iterator[Path]:
     """Give a temporary name beside `path`; on success sync it and rename it to `path`.
 
     The name holds host and process, because two tries of one job may run at once on a cluster.
@@ -28,11 +28,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
     try:
         yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # else a power cut may leave the new name on empty blocks
-        finally:
-            os.close(descriptor)
+        if sync:  # else a power cut may leave the new name on empty blocks
+            descriptor = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):  # the first error is the one to tell

@@ -14,7 +14,7 @@ from .errors import ClearfieldError
 from .files import replacing
 from .parallel import run_tasks
 from .series import Series
-from .stack import Stack, check_raw, fingerprint
+from .stack import Stack, check_raw, fingerprint, this_boot
 
 FORMATS = {
     ".tif": "tiff",
@@ -130,11 +130,16 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         description.files = [series.files[file] for file in used]
         description.offsets = [[place[f], at] for f, at in series.offsets[order].tolist()]
         description.fingerprints = [fingerprint(file) for file in description.files]
-        with replacing(stack) as temporary:
+        with replacing(stack, sync=False) as temporary:  # the whole of it can be read, or nothing
             temporary.write_bytes(description.header())
     else:
         description.watched = before
-        with replacing(stack) as temporary:
+        # To wait for the disk would take longer than to decode, and for a file that is gone before
+        # the disk has it: `read_stack` knows one that may have lost pixels with the power. What is
+        # written through a map may meet a full disk later.
+        if set(arranged.plane_axes) == set("YX"):
+            description.boot = this_boot()
+        with replacing(stack, sync=not description.boot) as temporary:
             try:
                 _decode(series, arranged, description, dtype, temporary, threads)
             finally:  # the likelier reason for whatever went wrong
@@ -275,13 +280,7 @@ def _decode_planes(
 
     def write(offset: int, decode) -> None:
         parts = (part.T if transposed else part for part in decode())
-        arrays = [np.ascontiguousarray(part, dtype) for part in parts]
-        _write_all(descriptor, arrays, offset)
-        if hasattr(os, "posix_fadvise"):
-            # Linux then begins to write to disk, and keeps in memory what is on its way there:
-            # at the end, when the file is synced, little is left to wait for.
-            size = sum(array.nbytes for array in arrays)
-            os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+        _write_all(descriptor, [np.ascontiguousarray(part, dtype) for part in parts], offset)
 
     def tasks():
         for number, (_, start) in zip(numbers, description.offsets, strict=True):

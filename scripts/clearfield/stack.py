@@ -43,6 +43,9 @@ class Stack:
         Size in bytes and modification time in ns of each of `files`; [0, 0] for "".
     watched : dict of str
         The same of the raw files of a decoded stack, by path.
+    boot : str
+        In which start of which machine a decoded stack was written (`this_boot`), where the pixels
+        may not be on the disk yet; else empty.
     """
 
     shape: tuple[int, int, int, int, int]
@@ -56,6 +59,7 @@ class Stack:
     settings: dict
     fingerprints: list[list[int]] = field(default_factory=list)
     watched: dict[str, list[int]] = field(default_factory=dict)
+    boot: str = ""
 
     @property
     def plane_bytes(self) -> int:
@@ -191,13 +195,41 @@ def fingerprint(path: str) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
+def this_boot() -> str:
+    """Name this machine and its last start; empty where the system does not tell it."""
+    try:
+        start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return f"{os.uname().nodename} {start}"
+
+
 def read_stack(path: str | Path) -> Stack:
-    """Read the description from the first line of a .stack file."""
+    """Read the description from the first line of a .stack file.
+
+    Raises
+    ------
+    ClearfieldError
+        Where it is none, or the machine has started anew since it decoded the pixels, which may not
+        all have reached the disk. The file is then removed: it is made again from the raw one.
+    """
     with Path(path).open("rb") as file:
         line = file.readline()
     try:
         header = json.loads(line)
         header.pop("data_offset", None)
-        return Stack(**{**header, "shape": tuple(header["shape"])})
+        stack = Stack(**{**header, "shape": tuple(header["shape"])})
     except (ValueError, TypeError, KeyError):
-        raise ClearfieldError(f"{path} is no stack description; remove it and run again") from None
+        Path(path).unlink()
+        raise ClearfieldError(
+            f"{path} is no stack description (did the power fail?) and has been removed; run the "
+            "same command again"
+        ) from None
+    now = this_boot()
+    if stack.boot and stack.boot != now and stack.boot.split()[0] == now.split()[0]:
+        Path(path).unlink()
+        raise ClearfieldError(
+            f"{path} was decoded before this machine started anew and may lack pixels, so it has "
+            "been removed; run the same command again"
+        )
+    return stack

@@ -79,10 +79,12 @@ def seconds(*command: object) -> tuple[float, int]:
 
 
 def load(raw: Path, threads: int) -> tuple[float, int]:
-    """Run load_stack."""
+    """Run load_stack, where no stack of an earlier run has to be given back to the disk."""
+    stack = raw.with_suffix(".stack")
+    stack.unlink(missing_ok=True)
     return seconds(
         sys.executable, SCRIPTS / "load_stack.py", "--path", raw, "--sample", "a",
-        "--stack", raw.with_suffix(".stack"), "--settings", "{}", "--threads", threads,
+        "--stack", stack, "--settings", "{}", "--threads", threads,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from clearfield.errors import ClearfieldError
 from clearfield.reading import load
-from clearfield.stack import read_stack
+from clearfield.stack import read_stack, this_boot
 
 
 @pytest.fixture
@@ -69,6 +69,34 @@ def test_a_decoded_stack_that_was_cut_is_an_error(raw, tmp_path):
     os.truncate(tmp_path / "a.stack", 4200)
     with pytest.raises(ClearfieldError, match="has changed"):
         stack.open(tmp_path / "a.stack")[0, 0, 2]
+
+
+def test_a_stack_decoded_before_a_power_cut_is_made_again(raw, tmp_path, monkeypatch):
+    pixels = np.arange(216, dtype="u2").reshape(3, 8, 9)
+    tifffile.imwrite(raw, pixels, photometric="minisblack", compression="zlib")
+    path = tmp_path / "a.stack"
+    load(str(raw), path, {"axes": "ZYX"})
+    machine, boot = this_boot().split()
+    assert np.array_equal(read_stack(path).open(path)[0, 0, 2], pixels[2])
+    monkeypatch.setattr("clearfield.stack.this_boot", lambda: "node7 of-a-cluster")
+    read_stack(path)  # written elsewhere, and closed there: what others see is whole
+    monkeypatch.setattr("clearfield.stack.this_boot", lambda: f"{machine} not-{boot}")
+    with pytest.raises(ClearfieldError, match="removed; run the same command again"):
+        read_stack(path)
+    assert not path.exists()
+
+
+def test_a_stack_is_on_the_disk_where_no_start_can_be_named(raw, tmp_path, monkeypatch):
+    tifffile.imwrite(raw, np.zeros((3, 8, 9), "u2"), photometric="minisblack", compression="zlib")
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    load(str(raw), tmp_path / "a.stack", {"axes": "ZYX"})
+    assert not synced
+    monkeypatch.setattr("clearfield.reading.this_boot", lambda: "")
+    load(str(raw), tmp_path / "a.stack", {"axes": "ZYX"})
+    assert synced
+    monkeypatch.setattr("clearfield.stack.this_boot", lambda: "")
+    read_stack(tmp_path / "a.stack")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"shape": 1}', b"\xff\xd8"])
