@@ -30,10 +30,14 @@ def start_server(scripts: str) -> bool:
     if sys.platform != "linux":
         return False
     import atexit
+    import signal
     import subprocess
     import tempfile
     from contextlib import suppress
 
+    # The server inherits this: a Ctrl-C is for the jobs. One that comes before a fork is ready for
+    # it waits until it is.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         address = f"{tempfile.mkdtemp(prefix='clearfield-')}/socket"
         server = subprocess.Popen(
@@ -42,6 +46,8 @@ def start_server(scripts: str) -> bool:
         )  # fmt: skip
     except OSError:  # no room for it: jobs import for themselves
         return False
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def stop() -> None:
         server.stdin.close()

@@ -21,26 +21,31 @@ def run_job(function: Callable[..., None]) -> None:
     sentence on standard error; anything else is a bug and keeps its traceback. This function does
     not return: the process ends here.
     """
-    from .forkserver import run_forked
-
-    status = run_forked()  # before anything is imported
-    if status is not None:
-        os._exit(status)
-
-    from .joblog import INTERRUPTED, clear_log, open_log
-
     try:
-        open_log()
-        try:
-            _call(function)
-        finally:
-            clear_log()
-        # Every file is synced and renamed. To take all modules apart, as an interpreter does at
-        # its end, would cost 30 ms CPU, and 120 once matplotlib is among them.
-        sys.stdout.flush()
-        os._exit(0)
+        from .forkserver import run_forked
+
+        status = run_forked()  # before anything else is imported
+        if status is not None:
+            os._exit(status)
+        _run(function)
     except KeyboardInterrupt:
+        from .joblog import INTERRUPTED
+
         sys.exit(INTERRUPTED.strip())
+
+
+def _run(function: Callable[..., None]) -> None:
+    from .joblog import clear_log, open_log
+
+    open_log()
+    try:
+        _call(function)
+    finally:
+        clear_log()
+    # Every file is synced and renamed. To take all modules apart, as an interpreter does at
+    # its end, would cost 30 ms CPU, and 120 once matplotlib is among them.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _call(function: Callable[..., None]) -> None:

@@ -31,6 +31,7 @@ def serve_jobs(address: str) -> bool:
     """Fork for each connection to `address` until standard input ends.
 
     Standard input is a pipe from the run's Snakemake, and ends when that ends, however it ends.
+    SIGINT is blocked (`clearfield.forkserver.start_server`), but in the forks.
 
     Parameters
     ----------
@@ -43,8 +44,6 @@ def serve_jobs(address: str) -> bool:
         True in a fork, which is now the process that was asked for, its script still to be run;
         False in the server, once all forks have ended.
     """
-    # A Ctrl-C is for the jobs; one that comes before a fork is ready for it waits until then.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     import_what_jobs_need()
     gc.freeze()  # a look for garbage would write to all objects, and so copy what forks share
     listener = socket.socket(socket.AF_UNIX)

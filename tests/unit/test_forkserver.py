@@ -44,7 +44,11 @@ class Server:
         self.socket.parent.mkdir()
         self.job, self.folder = folder / "job.py", folder
         self.job.write_text(JOB)
-        self.process = subprocess.Popen([*SERVER, self.socket], cwd=SCRIPTS, stdin=subprocess.PIPE)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as start_server does
+        self.process = subprocess.Popen(
+            [*SERVER, self.socket], cwd=SCRIPTS, stdin=subprocess.PIPE
+        )  # fmt: skip
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         wait_for(self.socket.exists)
 
     def start(self, word: str, *, alone: bool = False, **options) -> subprocess.Popen:
