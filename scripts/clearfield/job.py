@@ -42,8 +42,8 @@ def _run(function: Callable[..., None]) -> None:
         _call(function)
     finally:
         clear_log()
-    # Every file that stays is synced and renamed. To take all modules apart, as an interpreter does at
-    # its end, would cost 30 ms CPU, and 120 once matplotlib is among them.
+    # Every file that stays is synced and renamed. To take all modules apart, as an interpreter does
+    # at its end, would cost 30 ms CPU, and 120 once matplotlib is among them.
     sys.stdout.flush()
     os._exit(0)
 
