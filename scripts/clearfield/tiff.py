@@ -237,9 +237,7 @@ def _series(
     available = tif.filehandle.size
     if series.is_multifile:
         available = sum(Path(file).stat().st_size for file in _files(series))
-    codec = int(keyframe.compression)
-    growth = -(-dtype.itemsize * 8 // max(_bits(keyframe), 1))  # of packed pixels when unpacked
-    if 0 in shape or claimed > available * _EXPANSION.get(codec, _EXPANSION_ELSE) * growth:
+    if 0 in shape or claimed > available * _expansion(keyframe):
         raise ClearfieldError(
             f"{name} is cut short or damaged: it claims {' x '.join(map(str, shape))} pixels "
             f"({claimed} bytes), more than its {available} bytes can hold"
@@ -319,6 +317,12 @@ def _set_contiguous(series: Series, offset: int, tif: tifffile.TiffFile, path: s
         series.offsets = np.stack(
             [np.zeros(planes, np.int64), offset + step * np.arange(planes)], axis=1
         )
+
+
+def _expansion(keyframe: tifffile.TiffPage) -> int:
+    """Give how many bytes of pixels one byte of a page can stand for at most."""
+    unpacked = -(-keyframe.dtype.itemsize * 8 // max(_bits(keyframe), 1))  # of packed pixels
+    return _EXPANSION.get(int(keyframe.compression), _EXPANSION_ELSE) * unpacked
 
 
 def _files(pages: Iterable) -> list[str]:
@@ -449,6 +453,16 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
             raise ClearfieldError(
                 f"{name} is damaged: page {page.index} (counted from 0) of {width} x {height} "
                 f"pixels has {len(page.dataoffsets)} strips or tiles instead of {segments}"
+            )
+    # A tile is decoded as a whole, also where it is larger than the image.
+    claimed = (keyframe.tilelength * keyframe.tilewidth if keyframe.is_tiled else rows * width) * (
+        tile_depth * interleaved * series.dtype.itemsize
+    )
+    for page in pages if codec != 1 else ():
+        if claimed > max(page.databytecounts) * _expansion(keyframe):
+            raise ClearfieldError(
+                f"{name} is damaged: page {page.index} (counted from 0) claims strips or tiles of "
+                f"{claimed} bytes, more than they can hold"
             )
     row_bytes = width * interleaved * series.dtype.itemsize
     group = max(1, _BAND_BYTES // (rows * row_bytes))  # rows of segments in a band

@@ -578,3 +578,18 @@ def test_random_damage_ends_in_pixels_or_one_sentence(seed, tmp_path):
         read(path)
     except ClearfieldError as raised:
         assert "a.tif" in str(raised)
+
+
+def test_a_tile_that_claims_more_than_it_can_hold_is_damaged(tmp_path):
+    """Found at random: memory for it would be taken before it is decoded."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, np.zeros((2, 48, 48), "u2"), tile=(16, 16), compression="zlib",
+        photometric="minisblack", metadata={"axes": "ZYX"},
+    )  # fmt: skip
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        for page in tif.pages:
+            page.tags["TileWidth"].overwrite(48)  # one tile across, as many as before
+            page.tags["TileLength"].overwrite(65520)
+    with pytest.raises(ClearfieldError, match=r"a\.tif is damaged: .*more than they can hold"):
+        load(str(path), tmp_path / "a.stack", {})
