@@ -72,7 +72,7 @@ def run_forked() -> int | None:
         return None
     import marshal
 
-    # What the module socket wraps: importing that one takes half as long as starting Python.
+    # What the module socket wraps: importing that one takes 8 ms, starting Python 12.
     from _socket import AF_UNIX, SCM_RIGHTS, SOL_SOCKET, socket
 
     server = socket(AF_UNIX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # that of typing takes as long to import as a third of Python's start
+TYPE_CHECKING = False  # typing's own would cost each job an import
 if TYPE_CHECKING:
     from collections.abc import Callable
 
