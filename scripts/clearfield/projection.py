@@ -1,8 +1,9 @@
 """Project a stack along Z, and gather in the same pass what QC tells of the whole stack.
 
-Planes are read in their order in the file, a window of them at a time; within a window each
-thread reads blocks of rows that stay in its cache. No plane is ever held as a whole, and a
-result never depends on the windows, the blocks or the threads.
+Each thread has a share of the rows, and goes through the planes in their order in the file, a
+window of them at a time: first with one block of rows, which stays in its cache, then with the
+next. No plane is ever held as a whole, and a result never depends on the shares, the windows or the
+blocks.
 """
 
 from collections.abc import Iterator
@@ -12,12 +13,12 @@ import numpy as np
 
 from .errors import ClearfieldError
 from .parallel import run_tasks
-from .stack import Planes, Stack
+from .stack import Planes, Stack, reading_space
 from .stack_statistics import SAMPLED_ROWS, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
-_BLOCK_BYTES = 1 << 21  # of one plane's rows: stays in cache, and outweighs the calls
-_WINDOW_BYTES = 1 << 27  # of planes read before the next block of rows begins
+_BLOCK_BYTES = 1 << 22  # of one plane's rows: stays in cache, and outweighs the calls
+_WINDOW_BYTES = 1 << 27  # of planes passed before the next block of rows begins
 _BAND_BYTES = 1 << 27  # of running results held at a time
 _MEDIAN_BYTES = 1 << 25  # of all planes of the rows that a thread takes at a time
 
@@ -126,15 +127,16 @@ class _Source(NamedTuple):
     def shape(self) -> tuple[int, int, int]:
         return (len(self.numbers), *self.planes.stack.shape[3:])
 
-    def rows(self, z: int, first: int, last: int, out: np.ndarray | None = None) -> np.ndarray:
-        return self.planes.rows((self.time, self.channel, self.numbers[z]), first, last, out)
+    def rows(self, z: int, first: int, last: int, space: np.ndarray | None = None) -> np.ndarray:
+        return self.planes.rows((self.time, self.channel, self.numbers[z]), first, last, space)
 
 
-def _native(rows: np.ndarray) -> np.ndarray:
-    """Copy rows whose byte order or address the processor cannot work with directly."""
+def _native(rows: np.ndarray, space: np.ndarray) -> np.ndarray:
+    """Copy rows to `space` if the processor cannot work with their byte order or address."""
     if rows.dtype.isnative and rows.flags.aligned:
         return rows
-    return rows.astype(rows.dtype.newbyteorder("="))
+    np.copyto(space[: len(rows)], rows)
+    return space[: len(rows)]
 
 
 def _running(
@@ -150,41 +152,43 @@ def _running(
     per_row = width * sum(kind.itemsize for kind in kinds)
     band = _multiple(_BAND_BYTES // per_row, height)
     row_bytes = width * dtype.itemsize
-    rows_at_once = _multiple(_BLOCK_BYTES // row_bytes, -(-band // max(threads, 1)))
+    share = -(-band // (max(threads, 1) * SAMPLED_ROWS)) * SAMPLED_ROWS  # of each thread
+    rows_at_once = _multiple(_BLOCK_BYTES // row_bytes, share)
     window = max(1, _WINDOW_BYTES // (band * row_bytes))
     results = [np.empty((min(band, height), width), kind) for kind in kinds]
-    buffers: list[np.ndarray] = []
 
     for top in range(0, height, band):
         bottom = min(top + band, height)
-        for first in range(0, depth, window):
-            last = min(first + window, depth)
 
-            def work(row: int, first=first, last=last, top=top, bottom=bottom) -> None:
-                end = min(row + rows_at_once, bottom)
-                held = [result[row - top : end - top] for result in results]
-                buffer = buffers.pop() if buffers else np.empty((rows_at_once, width), source.dtype)
+        def work(begin: int, end: int, top=top) -> None:
+            spaces = reading_space(rows_at_once * row_bytes), np.empty((rows_at_once, width), dtype)
+            for first in range(0, depth, window):
+                numbers = range(first, min(first + window, depth))
+                for row in range(begin, end, rows_at_once):
+                    last = min(row + rows_at_once, end)
+                    held = [result[row - top : last - top] for result in results]
+                    pass_by(numbers, row, last, held, *spaces)
 
-                def read() -> Iterator[np.ndarray]:
-                    for z in range(first, last):
-                        yield source.rows(z, row, end, buffer[: end - row])
+        def pass_by(
+            numbers: range, row: int, last: int, held: list, space: np.ndarray, native: np.ndarray
+        ) -> None:
+            highest = None
+            for z in numbers:
+                rows = _native(source.rows(z, row, last, space), native)
+                if dtype.kind == "f":
+                    rows = _mark_missing(rows, statistics)
+                (step if z else start)(held, rows)
+                statistics.sample(z, row, rows)  # the rows are in the cache now
+                if method != "max":
+                    high = _highest(rows)
+                    highest = high if highest is None else np.fmax(highest, high)
+            # A running maximum is at most the largest value so far. Only blocks that reach a
+            # detector's level are read again, to count there.
+            again = (source.rows(z, row, last, space) for z in numbers)
+            statistics.count(again, _highest(held[0]) if method == "max" else highest)
 
-                highest = None
-                for z, rows in enumerate(read(), first):
-                    rows = _native(rows)
-                    if dtype.kind == "f":
-                        rows = _mark_missing(rows, statistics)
-                    (step if z else start)(held, rows)
-                    statistics.sample(z, row, rows)  # the rows are in the cache now
-                    if method != "max":
-                        high = _highest(rows)
-                        highest = high if highest is None else np.fmax(highest, high)
-                # A running maximum is at most the largest value so far. Only blocks that reach a
-                # detector's level are read again, to count there.
-                statistics.count(read(), _highest(held[0]) if method == "max" else highest)
-                buffers.append(buffer)
-
-            run_tasks(work, [(row,) for row in range(top, bottom, rows_at_once)], threads)
+        shares = [(row, min(row + share, bottom)) for row in range(top, bottom, share)]
+        run_tasks(work, shares, threads)
         held = [result[: bottom - top] for result in results]
         yield top, bottom, finish(held, depth)
 
@@ -310,8 +314,9 @@ def _median(
         end = min(row + rows_at_once, height)
         values = np.empty((depth, end - row, width), dtype)
         for z in range(depth):
-            rows = _native(source.rows(z, row, end))
-            values[z] = _mark_missing(rows, statistics) if dtype.kind == "f" else rows
+            values[z] = source.rows(z, row, end)
+            if dtype.kind == "f":
+                values[z] = _mark_missing(values[z], statistics)
             statistics.sample(z, row, values[z])
         statistics.count(values, _highest(values))
         result[row - top : end - top] = _middle(values)

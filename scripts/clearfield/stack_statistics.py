@@ -8,6 +8,8 @@ import numpy as np
 
 SAMPLED_ROWS = 16  # means and sharpness are taken on every 16th row: every row would cost 2 passes
 
+_EXACT = 256  # integers of 16 bits whose sum float32 holds exactly, in whichever order
+
 
 class StackStatistics:
     """Saturation, largest value, mean and sharpness along Z of one time and channel.
@@ -48,7 +50,10 @@ class StackStatistics:
             self._candidates = {2**k - 1 for k in depths} | {int(np.iinfo(dtype).max)}
         if level is not None:
             self._candidates.add(level)
-        self._ones = np.ones(width)
+        # float32 holds the steps of integers of 16 bits exactly, and costs half of float64.
+        small = dtype.kind in "iu" and dtype.itemsize <= 2
+        self._kind = np.dtype("f4" if small else "f8")
+        self._ones = np.ones(_EXACT, self._kind)
         self._own = threading.local()
         rows = -(-height // SAMPLED_ROWS)
         self._sums = np.zeros((planes, rows))
@@ -68,35 +73,29 @@ class StackStatistics:
         start = -first_row % SAMPLED_ROWS
         if start >= len(rows):
             return
-        # In float64, sums of 16-bit integers and of their squares are exact in any order.
         sampled = rows[start::SAMPLED_ROWS]
-        space = self._take_space(sampled.shape)
-        values, steps = space[:, : len(sampled)]
-        np.copyto(values, sampled)
+        number = len(sampled)
         at = (first_row + start) // SAMPLED_ROWS
-        place = (plane, slice(at, at + len(values)))
-        # One long row is subtracted three times as fast as many; what crosses their ends is 0.
-        np.subtract(values.reshape(-1)[2:], values.reshape(-1)[:-2], out=steps.reshape(-1)[:-2])
-        steps[:, -2:] = 0
+        place = (plane, slice(at, at + number))
+        space = self._take_space(number)
+        np.copyto(space.values, sampled)
+        np.subtract(space.later, space.earlier, out=space.differences)
         if self._dtype.kind == "f":
-            finite = np.isfinite(values)
-            self._values[place] = finite.sum(axis=1)
-            values = np.where(finite, values, 0)
-            finite = np.isfinite(steps)
-            self._steps[place] = finite[:, :-2].sum(axis=1)
-            steps = np.where(finite, steps, 0)
-        self._sums[place] = values @ self._ones
-        self._squares[place] = np.vecdot(steps, steps)
+            self._values[place] = _drop_missing(space.values)
+            self._steps[place] = _drop_missing(space.steps)
+        sums = space.parts @ self._ones
+        self._sums[place] = np.add.reduce(sums.reshape(number, -1), axis=1, dtype="f8")
+        self._squares[place] = np.vecdot(space.steps, space.steps)
 
-    def _take_space(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Give a thread's own memory for two arrays.
+    def _take_space(self, rows: int) -> "_Space":
+        """Give a thread's own memory for so many rows.
 
         Memory that is new, or in another processor's cache, would cost more than the sums.
         """
-        space = getattr(self._own, "space", None)
-        if space is None or space.shape[1] < shape[0]:
-            space = self._own.space = np.empty((2, *shape))
-        return space
+        own = vars(self._own)
+        if rows not in own:
+            own[rows] = _Space(rows, self._width, self._kind)
+        return own[rows]
 
     def count(self, planes: Iterable[np.ndarray], highest: float) -> None:
         """Count saturated pixels of blocks (any shape) whose largest value is at most `highest`.
@@ -113,7 +112,7 @@ class StackStatistics:
         self._missing.append(pixels)
 
     def summary(self) -> dict:
-        """Give the numbers as they are written down, rounded to 6 digits; None: unknown."""
+        """Give the numbers as they are written down, rounded to 6 digits or 5; None: unknown."""
         finite = [value for value in self._highest if math.isfinite(value)]
         maximum = max(finite, default=None)
         level = self._level
@@ -131,17 +130,40 @@ class StackStatistics:
             "maximum": int(maximum) if whole else maximum if maximum is None else float(maximum),
             "nonfinite_fraction": _digits(sum(self._missing) / self._pixels),
             "plane_means": _ratios(self._sums, self._values),
-            "plane_sharpness": _ratios(self._squares, self._steps),
+            "plane_sharpness": _ratios(self._squares, self._steps, 5),
         }
 
 
-def _ratios(sums: np.ndarray, counts: np.ndarray) -> list[float | None]:
+class _Space:
+    """What a thread works in; its views are made once, for they would cost as much as the sums."""
+
+    def __init__(self, rows: int, width: int, kind: np.dtype) -> None:
+        values, steps = np.zeros((2, rows, -(-width // _EXACT) * _EXACT), kind)  # 0 behind a row
+        self.values = values[:, :width]
+        self.parts = values.reshape(-1, _EXACT)
+        # One long row is subtracted three times as fast as many; what crosses their ends is left.
+        self.later, self.earlier = values.reshape(-1)[2:], values.reshape(-1)[:-2]
+        self.differences = steps.reshape(-1)[:-2]
+        self.steps = steps[:, : max(width - 2, 0)]
+
+
+def _drop_missing(values: np.ndarray) -> np.ndarray:
+    """Set what is not finite to 0, in place; give how many are finite in each row."""
+    finite = np.isfinite(values)
+    values[~finite] = 0
+    return finite.sum(axis=1)
+
+
+def _ratios(sums: np.ndarray, counts: np.ndarray, digits: int = 6) -> list[float | None]:
     return [
-        _digits(total / number) if number else None
+        _digits(total / number, digits) if number else None
         for total, number in zip(sums.sum(axis=1), counts.sum(axis=1), strict=True)
     ]
 
 
-def _digits(value: float) -> float:
-    """Round to 6 digits, so that the processor at hand does not show in a file."""
-    return float(f"{value:.6g}")
+def _digits(value: float, digits: int = 6) -> float:
+    """Round to so many digits that the processor at hand does not show in a file.
+
+    The squares of `sample` differ by 1e-7 between processors, that is in the sixth digit.
+    """
+    return float(f"{value:.{digits}g}")

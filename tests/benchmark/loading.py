@@ -89,7 +89,8 @@ def load(raw: Path, threads: int) -> tuple[float, int]:
 
 
 def project(raw: Path, threads: int) -> tuple[float, int]:
-    """Run project_stack."""
+    """Run project_stack, where no projection of an earlier run has to be given back either."""
+    raw.with_suffix(".ome.tif").unlink(missing_ok=True)
     return seconds(
         sys.executable, SCRIPTS / "project_stack.py", "--stack", raw.with_suffix(".stack"),
         "--projection", raw.with_suffix(".ome.tif"), "--statistics", raw.with_suffix(".json"),
