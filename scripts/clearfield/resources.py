@@ -157,7 +157,7 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
             return 50 + threads * rows + min(4 * pixels, 128)
         running = _RUNNING_BYTES[projection]
         results = min(plane if running is None else running * pixels, 128)
-        blocks = 4 * threads
+        blocks = 10 * threads
         finish = 1.5 * results if projection in ("mean", "std") else 0
         return 35 + results + blocks + finish
     written = _OUTPUT_BYTES[projection]
