@@ -13,7 +13,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path / "run")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real microscopy files, or a skip that says how to name it."""
     folder = os.environ.get("SHARED_DATA")
