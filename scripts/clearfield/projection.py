@@ -7,14 +7,16 @@ blocks.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from .errors import ClearfieldError
+from .memory import new_array
 from .parallel import run_tasks
 from .stack import Planes, Stack, reading_space
-from .stack_statistics import SAMPLED_ROWS, StackStatistics
+from .stack_statistics import SAMPLED_ROWS, SamplingSpace, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
 _BLOCK_BYTES = 1 << 22  # of one plane's rows: stays in cache, and outweighs the calls
@@ -98,14 +100,16 @@ def project(
     stack = planes.stack
     times, channels, depth, height, width = stack.shape
     numbers = range(first, depth if last is None else last + 1)
+    if method == "median":
+        run = partial(_median, threads=threads)
+    else:
+        run = _Running(stack, len(numbers), method, threads).run
     for time in range(times):
         for channel in range(channels):
             found = StackStatistics(
                 (len(numbers), height, width), np.dtype(stack.dtype), stack.saturation_level
             )
-            source = _Source(planes, time, channel, numbers)
-            run = _median if method == "median" else _running
-            for start, stop, block in run(source, method, found, threads):
+            for start, stop, block in run(_Source(planes, time, channel, numbers), found):
                 yield time, channel, start, stop, block
             if statistics is not None:
                 statistics.append({"time": time, "channel": channel, **found.summary()})
@@ -139,58 +143,90 @@ def _native(rows: np.ndarray, space: np.ndarray) -> np.ndarray:
     return space[: len(rows)]
 
 
-def _running(
-    source: _Source, method: str, statistics: StackStatistics, threads: int
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Keep running results of a band of rows while the planes pass by."""
-    depth, height, width = source.shape
-    dtype = source.dtype.newbyteorder("=")
-    start, step, finish, kinds = _METHODS[method]
-    kinds = [dtype if kind is None else np.dtype(kind) for kind in kinds]
-    if dtype.kind == "f" and method not in ("max", "min"):
-        kinds.append(np.dtype("u4"))  # how many planes have a pixel
-    per_row = width * sum(kind.itemsize for kind in kinds)
-    band = _multiple(_BAND_BYTES // per_row, height)
-    row_bytes = width * dtype.itemsize
-    share = -(-band // (max(threads, 1) * SAMPLED_ROWS)) * SAMPLED_ROWS  # of each thread
-    rows_at_once = _multiple(_BLOCK_BYTES // row_bytes, share)
-    window = max(1, _WINDOW_BYTES // (band * row_bytes))
-    results = [np.empty((min(band, height), width), kind) for kind in kinds]
+class _Running:
+    """Keeps running results of a band of rows while the planes of a time and channel pass by."""
 
-    for top in range(0, height, band):
-        bottom = min(top + band, height)
+    def __init__(self, stack: Stack, depth: int, method: str, threads: int) -> None:
+        *_, height, width = stack.shape
+        self._dtype = dtype = np.dtype(stack.dtype).newbyteorder("=")
+        self._is_max = method == "max"
+        self._start, self._step, self._finish, kinds = _METHODS[method]
+        kinds = [dtype if kind is None else np.dtype(kind) for kind in kinds]
+        if dtype.kind == "f" and method not in ("max", "min"):
+            kinds.append(np.dtype("u4"))  # how many planes have a pixel
+        band = _multiple(_BAND_BYTES // (width * sum(kind.itemsize for kind in kinds)), height)
+        row_bytes = width * dtype.itemsize
+        threads = max(threads, 1)
+        self._share = -(-band // (threads * SAMPLED_ROWS)) * SAMPLED_ROWS  # of each thread
+        self._rows = _multiple(_BLOCK_BYTES // row_bytes, self._share)  # of a block
+        self._window = max(1, _WINDOW_BYTES // (band * row_bytes))
+        self._bands = [(top, min(top + band, height)) for top in range(0, height, band)]
+        self._depth, self._threads = depth, threads
+        self._results = [new_array((band, width), kind) for kind in kinds]
+        self._workers = [
+            _Worker(
+                space=reading_space(self._rows * row_bytes),
+                native=new_array((self._rows, width), dtype),
+                sampling=SamplingSpace(-(-self._rows // SAMPLED_ROWS), width, dtype),
+            )
+            for _ in range(0, band, self._share)
+        ]
 
-        def work(begin: int, end: int, top=top) -> None:
-            spaces = reading_space(rows_at_once * row_bytes), np.empty((rows_at_once, width), dtype)
-            for first in range(0, depth, window):
-                numbers = range(first, min(first + window, depth))
-                for row in range(begin, end, rows_at_once):
-                    last = min(row + rows_at_once, end)
-                    held = [result[row - top : last - top] for result in results]
-                    pass_by(numbers, row, last, held, *spaces)
+    def run(
+        self, source: _Source, statistics: StackStatistics
+    ) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Give first row, last row (excluded) and result of each band."""
+        for top, bottom in self._bands:
 
-        def pass_by(
-            numbers: range, row: int, last: int, held: list, space: np.ndarray, native: np.ndarray
-        ) -> None:
-            highest = None
-            for z in numbers:
-                rows = _native(source.rows(z, row, last, space), native)
-                if dtype.kind == "f":
-                    rows = _mark_missing(rows, statistics)
-                (step if z else start)(held, rows)
-                statistics.sample(z, row, rows)  # the rows are in the cache now
-                if method != "max":
-                    high = _highest(rows)
-                    highest = high if highest is None else np.fmax(highest, high)
-            # A running maximum is at most the largest value so far. Only blocks that reach a
-            # detector's level are read again, to count there.
-            again = (source.rows(z, row, last, space) for z in numbers)
-            statistics.count(again, _highest(held[0]) if method == "max" else highest)
+            def work(begin: int, worker: _Worker, top: int = top, bottom: int = bottom) -> None:
+                end = min(begin + self._share, bottom)
+                for first in range(0, self._depth, self._window):
+                    planes = range(first, min(first + self._window, self._depth))
+                    for row in range(begin, end, self._rows):
+                        rows = range(row, min(row + self._rows, end))
+                        held = [result[row - top : rows.stop - top] for result in self._results]
+                        self._pass(source, statistics, planes, rows, held, worker)
 
-        shares = [(row, min(row + share, bottom)) for row in range(top, bottom, share)]
-        run_tasks(work, shares, threads)
-        held = [result[: bottom - top] for result in results]
-        yield top, bottom, finish(held, depth)
+            begins = range(top, bottom, self._share)
+            run_tasks(work, list(zip(begins, self._workers, strict=False)), self._threads)
+            held = [result[: bottom - top] for result in self._results]
+            yield top, bottom, self._finish(held, self._depth)
+
+    def _pass(
+        self,
+        source: _Source,
+        statistics: StackStatistics,
+        planes: range,
+        rows: range,
+        held: list[np.ndarray],
+        worker: "_Worker",
+    ) -> None:
+        """Let a block of rows of some planes pass by its running results."""
+
+        def read(z: int) -> np.ndarray:
+            return source.rows(z, rows.start, rows.stop, worker.space)
+
+        highest = None
+        for z in planes:
+            block = _native(read(z), worker.native)
+            if self._dtype.kind == "f":
+                block = _mark_missing(block, statistics)
+            (self._step if z else self._start)(held, block)
+            statistics.sample(z, rows.start, block, worker.sampling)  # it is in the cache now
+            if not self._is_max:
+                high = _highest(block)
+                highest = high if highest is None else np.fmax(highest, high)
+        # A running maximum is at most the largest value so far. Only blocks that reach a detector's
+        # level are read again, to count there.
+        statistics.count(map(read, planes), _highest(held[0]) if self._is_max else highest)
+
+
+class _Worker(NamedTuple):
+    """Memory of one thread, the same for each time and channel."""
+
+    space: np.ndarray
+    native: np.ndarray
+    sampling: SamplingSpace
 
 
 def _multiple(rows: int, height: int) -> int:
@@ -301,7 +337,7 @@ _METHODS = {
 
 
 def _median(
-    source: _Source, method: str, statistics: StackStatistics, threads: int
+    source: _Source, statistics: StackStatistics, threads: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Gather all planes of a few rows at a time."""
     depth, height, width = source.shape
@@ -313,11 +349,12 @@ def _median(
     def work(row: int, top: int) -> None:
         end = min(row + rows_at_once, height)
         values = np.empty((depth, end - row, width), dtype)
+        sampling = SamplingSpace(-(-rows_at_once // SAMPLED_ROWS), width, dtype)
         for z in range(depth):
             values[z] = source.rows(z, row, end)
             if dtype.kind == "f":
                 values[z] = _mark_missing(values[z], statistics)
-            statistics.sample(z, row, values[z])
+            statistics.sample(z, row, values[z], sampling)
         statistics.count(values, _highest(values))
         result[row - top : end - top] = _middle(values)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import ClearfieldError
+from .memory import new_array
 
 _PAGE = 4096  # bytes of memory; decoded pixels in a .stack file begin at one
 _CACHE_LINE = 64
@@ -168,9 +169,7 @@ class Planes:
 
 def reading_space(size: int) -> np.ndarray:
     """Take memory for `Planes.rows` to read up to `size` bytes into: (size + 4096) uint8."""
-    space = np.empty(size + 2 * _PAGE, np.uint8)
-    begin = -space.__array_interface__["data"][0] % _PAGE
-    return space[begin : begin + size + _PAGE]
+    return new_array((size + _PAGE,), np.uint8)
 
 
 class _OpenFile:

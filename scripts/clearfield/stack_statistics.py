@@ -1,10 +1,12 @@
 """What QC tells of all planes behind a projection, gathered while they pass by."""
 
 import math
-import threading
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
+
+from .memory import new_array
 
 SAMPLED_ROWS = 16  # means and sharpness are taken on every 16th row: every row would cost 2 passes
 
@@ -28,8 +30,9 @@ class StackStatistics:
     --------
     >>> image = np.array([[[0, 10, 4095]], [[0, 20, 4095]]], "u2")
     >>> statistics = StackStatistics(image.shape, image.dtype, None)
+    >>> space = SamplingSpace(1, 3, image.dtype)
     >>> for z in (0, 1):
-    ...     statistics.sample(z, 0, image[z])
+    ...     statistics.sample(z, 0, image[z], space)
     >>> statistics.count(image, 4095)
     >>> found = statistics.summary()
     >>> found["saturation_level"], found["saturated_fraction"], found["plane_means"]
@@ -39,7 +42,6 @@ class StackStatistics:
     def __init__(self, shape: tuple[int, int, int], dtype: np.dtype, level: int | None) -> None:
         planes, height, width = shape
         self._pixels = planes * height * width
-        self._width = width
         self._dtype = dtype
         self._level = level
         # ASSUME: a stack without metadata whose largest value is 2^10 - 1, 2^12 - 1, ... comes
@@ -50,11 +52,6 @@ class StackStatistics:
             self._candidates = {2**k - 1 for k in depths} | {int(np.iinfo(dtype).max)}
         if level is not None:
             self._candidates.add(level)
-        # float32 holds the steps of integers of 16 bits exactly, and costs half of float64.
-        small = dtype.kind in "iu" and dtype.itemsize <= 2
-        self._kind = np.dtype("f4" if small else "f8")
-        self._ones = np.ones(_EXACT, self._kind)
-        self._own = threading.local()
         rows = -(-height // SAMPLED_ROWS)
         self._sums = np.zeros((planes, rows))
         self._squares = np.zeros((planes, rows))
@@ -64,7 +61,7 @@ class StackStatistics:
         self._saturated: list[tuple[int, int]] = []
         self._missing: list[int] = []
 
-    def sample(self, plane: int, first_row: int, rows: np.ndarray) -> None:
+    def sample(self, plane: int, first_row: int, rows: np.ndarray, space: "SamplingSpace") -> None:
         """Take mean and sharpness of every 16th row of a block (Y, X) that begins at `first_row`.
 
         Sharpness is Brenner's: the mean squared difference of pixels two apart along X
@@ -77,25 +74,15 @@ class StackStatistics:
         number = len(sampled)
         at = (first_row + start) // SAMPLED_ROWS
         place = (plane, slice(at, at + number))
-        space = self._take_space(number)
-        np.copyto(space.values, sampled)
-        np.subtract(space.later, space.earlier, out=space.differences)
+        views = space.views(number)
+        np.copyto(views.values, sampled)
+        np.subtract(views.later, views.earlier, out=views.differences)
         if self._dtype.kind == "f":
-            self._values[place] = _drop_missing(space.values)
-            self._steps[place] = _drop_missing(space.steps)
-        sums = space.parts @ self._ones
+            self._values[place] = _drop_missing(views.values)
+            self._steps[place] = _drop_missing(views.steps)
+        sums = views.parts @ space.ones
         self._sums[place] = np.add.reduce(sums.reshape(number, -1), axis=1, dtype="f8")
-        self._squares[place] = np.vecdot(space.steps, space.steps)
-
-    def _take_space(self, rows: int) -> "_Space":
-        """Give a thread's own memory for so many rows.
-
-        Memory that is new, or in another processor's cache, would cost more than the sums.
-        """
-        own = vars(self._own)
-        if rows not in own:
-            own[rows] = _Space(rows, self._width, self._kind)
-        return own[rows]
+        self._squares[place] = np.vecdot(views.steps, views.steps)
 
     def count(self, planes: Iterable[np.ndarray], highest: float) -> None:
         """Count saturated pixels of blocks (any shape) whose largest value is at most `highest`.
@@ -134,17 +121,51 @@ class StackStatistics:
         }
 
 
-class _Space:
-    """What a thread works in; its views are made once, for they would cost as much as the sums."""
+class SamplingSpace:
+    """Memory for `StackStatistics.sample`, for one thread, used again for each block.
 
-    def __init__(self, rows: int, width: int, kind: np.dtype) -> None:
-        values, steps = np.zeros((2, rows, -(-width // _EXACT) * _EXACT), kind)  # 0 behind a row
-        self.values = values[:, :width]
-        self.parts = values.reshape(-1, _EXACT)
-        # One long row is subtracted three times as fast as many; what crosses their ends is left.
-        self.later, self.earlier = values.reshape(-1)[2:], values.reshape(-1)[:-2]
-        self.differences = steps.reshape(-1)[:-2]
-        self.steps = steps[:, : max(width - 2, 0)]
+    Parameters
+    ----------
+    rows : int
+        Of a block at most that are sampled.
+    width : int
+    dtype : dtype
+        Of the stack.
+    """
+
+    def __init__(self, rows: int, width: int, dtype: np.dtype) -> None:
+        # float32 holds the steps of integers of 16 bits exactly, and costs half of float64.
+        small = dtype.kind in "iu" and dtype.itemsize <= 2
+        kind = np.dtype("f4" if small else "f8")
+        self.ones = np.ones(_EXACT, kind)
+        self._width = width
+        self._memory = new_array((2, rows, -(-width // _EXACT) * _EXACT), kind)
+        self._views: dict[int, _Views] = {}  # to make them anew would cost as much as the sums
+
+    def views(self, rows: int) -> "_Views":
+        """Give the memory of so many rows; behind the width of a row, values are 0."""
+        if rows not in self._views:
+            values, steps = self._memory[:, :rows]
+            self._views[rows] = _Views(
+                values=values[:, : self._width],
+                parts=values.reshape(-1, _EXACT),
+                # One long row is subtracted three times as fast as many; what crosses their ends
+                # is left.
+                later=values.reshape(-1)[2:],
+                earlier=values.reshape(-1)[:-2],
+                differences=steps.reshape(-1)[:-2],
+                steps=steps[:, : max(self._width - 2, 0)],
+            )
+        return self._views[rows]
+
+
+class _Views(NamedTuple):
+    values: np.ndarray
+    parts: np.ndarray
+    later: np.ndarray
+    earlier: np.ndarray
+    differences: np.ndarray
+    steps: np.ndarray
 
 
 def _drop_missing(values: np.ndarray) -> np.ndarray:
