@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .errors import ClearfieldError
+from .memory import new_array
 
 METHODS = ("tophat", "minmax", "dog", "none")
 
@@ -90,7 +91,7 @@ def subtract_background(
         "low_sigma": low_sigma, "high_sigma": high_sigma,
     }  # fmt: skip
     target = output_dtype(image.dtype, [settings], dtype=dtype, negative=negative)
-    result = np.empty(image.shape, target)
+    result = new_array(image.shape, target)
     for block in subtract_blocks(
         image, settings, dtype=target, negative=negative, offset=offset, threads=threads
     ):
@@ -124,7 +125,7 @@ def estimate_background(
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
     settings = {"method": method, "light_background": light_background, **sizes}
-    result = np.empty(image.shape, background_dtype(image.dtype, [settings]))
+    result = new_array(image.shape, background_dtype(image.dtype, [settings]))
     for first, last, background in background_blocks(image, settings, threads=threads):
         result[first:last] = background
     return result

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .disk import Window
+from .memory import new_array
 from .parallel import run_tasks
 from .plane import forget_rows
 
@@ -84,8 +85,7 @@ def filtered_bands(
     held = min(height, band + 2 * reach)
     steps = first.window, second.window
     length = max(_buffer_length(height, width, window, dtype) for window in steps)
-    # One block of memory: the system hands out a large one in large pages, much faster.
-    memory = np.empty(held * width + 3 * length * threads, dtype)
+    memory = new_array((held * width + 3 * length * threads,), dtype)
     between = memory[: held * width].reshape(held, width)
     spare = list(memory[held * width :].reshape(threads, 3, length))
     # A missing pixel is marked in the first filter's result by what never wins in the second.

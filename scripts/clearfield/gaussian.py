@@ -15,6 +15,7 @@ import numpy as np
 
 from .blur import BLOCK, Block, Kernel, Nodes, banded, blur_near, gaussian_kernel, gaussian_tail
 from .errors import ClearfieldError
+from .memory import new_array
 from .parallel import run_tasks, thread_count
 from .plane import check_plane, forget_rows
 
@@ -57,7 +58,7 @@ def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> 
     """
     _check_sigma(sigma, "sigma")
     check_plane(image)
-    result = np.empty(image.shape, np.float32)
+    result = new_array(image.shape, np.float32)
     for first, last, (blurred,) in _blurred_bands(
         image, (float(sigma),), lambda plane: (plane,), threads
     ):
@@ -98,7 +99,7 @@ def difference_of_gaussians(
     array([[  0, -11,  21, -11,   0]])
     """
     blocks = difference_of_gaussians_blocks(image, low_sigma, high_sigma, threads=threads)
-    result = np.empty(image.shape, np.float32)
+    result = new_array(image.shape, np.float32)
     for first, last, difference, _ in blocks:
         result[first:last] = difference
     return result

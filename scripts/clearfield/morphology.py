@@ -14,6 +14,7 @@ import numpy as np
 from .disk import disk, square
 from .errors import ClearfieldError
 from .extrema import Extremum, band_rows, filtered_bands
+from .memory import new_array
 from .parallel import thread_count
 from .plane import check_plane
 
@@ -236,7 +237,7 @@ def _checked_size(size: int, name: str) -> int:
 def _whole(image: np.ndarray, first: Extremum, second: Extremum, threads: int | None) -> np.ndarray:
     """Apply two filters to a whole image."""
     dtype = check_plane(image)
-    result = np.empty(image.shape, dtype)
+    result = new_array(image.shape, dtype)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         result[rows, columns] = tile
@@ -257,7 +258,7 @@ def _residue(
     dtype = check_plane(image)
     # Modulo 2**bits the unsigned difference is the true one, which lies in [0, 2**bits).
     unsigned = dtype if dtype.kind == "f" else np.dtype(f"uint{8 * dtype.itemsize}")
-    result = np.empty(image.shape, unsigned)
+    result = new_array(image.shape, unsigned)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         pixels = np.asarray(image[rows])[:, columns].astype(dtype, copy=False)
@@ -277,7 +278,7 @@ def _blocks(
 ) -> Bands:
     height, width = image.shape
     step = band_rows(height, width, dtype, second.window)
-    result = np.empty((step, width), dtype)
+    result = new_array((step, width), dtype)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         top = rows.start // step * step
