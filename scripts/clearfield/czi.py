@@ -63,9 +63,10 @@ def _describe(
     path: str | PathLike, size: int, scene: int, tiles: list[Tile], metadata: CziMetadata
 ) -> Series:
     dtype, samples, fault = _pixel_type(sorted({tile.pixel_type for tile in tiles}))
-    values = {axis: sorted({tile.place.get(axis, (0, 1))[0] for tile in tiles}) for axis in _AXES}
     present = set().union(*(tile.place for tile in tiles))
-    axes = "".join(a for a in _AXES if len(values[a]) > 1 or (a in "TCZ" and a in present))
+    known = "".join(sorted(present - set(_AXES + "SMYX"))) + _AXES
+    values = {axis: sorted({tile.place.get(axis, (0, 1))[0] for tile in tiles}) for axis in known}
+    axes = "".join(a for a in known if len(values[a]) > 1 or (a in "TCZ" and a in present))
     left, top, width, height = _bounds(tiles)
     shape = (*(len(values[axis]) for axis in axes), height, width)
     check_claim(path, size, shape, dtype.itemsize)

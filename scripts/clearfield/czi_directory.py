@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -14,7 +15,7 @@ _SEGMENT_BYTES = 32  # of the header of each segment: an id, two lengths
 # dtype, samples; other types are complex numbers and rare colours.
 PIXEL_TYPES = {
     0: ("u1", 1), 1: ("<u2", 1), 2: ("<f4", 1), 12: ("<u4", 1), 13: ("<f8", 1),
-    3: ("u1", 3), 4: ("<u2", 3),
+    3: ("u1", 3), 4: ("<u2", 3), 8: ("<f4", 3),
 }  # fmt: skip
 
 
@@ -48,6 +49,12 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
             f"{path} is part {part} of an image in several files; open its first file in ZEN and "
             "save it as one"
         )
+    _check_parts(path, head[_SEGMENT_BYTES + 16 : _SEGMENT_BYTES + 32])
+    if directory <= 0:
+        raise ClearfieldError(
+            f"{path} has no list of its tiles: it is still being written, or ZEN was ended before "
+            "it was; open it in ZEN and save it"
+        )
     body = _segment(file, path, size, directory, b"ZISRAWDIRECTORY")
     (count,) = struct.unpack_from("<i", body)
     found, at = [], 128
@@ -77,13 +84,29 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
     for position, entry_bytes, tile in found:
         tile.start, tile.length = _locate(file, path, size, position, entry_bytes, tile)
     if not found:
-        raise ClearfieldError(f"{path} holds no image; copy it again from its source")
+        held = "only reduced copies of its image" if count else "no image"
+        raise ClearfieldError(f"{path} holds {held}; copy or export it again from its source")
     xml = ""
     if metadata:
         body = _segment(file, path, size, metadata, b"ZISRAWMETADATA")
         (length,) = struct.unpack_from("<i", body)
         xml = body[256 : 256 + length].decode("utf-8", errors="replace").rstrip("\0")
     return [tile for _, _, tile in found], xml
+
+
+def _check_parts(path: str | PathLike, identity: bytes) -> None:
+    """Raise where a file beside is part of this image; how parts are named is fixed."""
+    here = Path(path)
+    for space in (" ", ""):
+        beside = here.with_name(f"{here.stem}{space}(1){here.suffix}")
+        if beside.is_file():
+            with beside.open("rb") as file:
+                head = file.read(_SEGMENT_BYTES + 52)
+            if head.startswith(b"ZISRAWFILE") and head[48:64] == identity and any(head[80:84]):
+                raise ClearfieldError(
+                    f"{path} is an image in several files ({beside.name} is its next part); "
+                    "open it in ZEN and save it as one"
+                )
 
 
 def _segment(file: BinaryIO, path: str | PathLike, size: int, position: int, name: bytes) -> bytes:

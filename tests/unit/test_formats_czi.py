@@ -219,8 +219,52 @@ def test_without_calibration(tmp_path, scale):
     assert series.saturation_level is None
 
 
-def test_rgb_comes_as_red_green_blue(tmp_path):
-    blue_first = random.integers(0, 255, (20, 30, 3), dtype="u1")
+@pytest.mark.parametrize("step", [0.25, -0.25])
+def test_the_step_of_a_z_stack_where_the_scaling_has_none(tmp_path, step):
+    xml = (
+        '<ImageDocument><Metadata><Scaling><Items><Distance Id="X"><Value>1e-7</Value></Distance>'
+        "</Items></Scaling><Information><Image><Dimensions><Z><Positions><Interval>"
+        f"<Start>-1</Start><Increment>{step}</Increment></Interval></Positions></Z></Dimensions>"
+        "</Image></Information></Metadata></ImageDocument>"
+    )
+    tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack(2))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, xml))
+    assert series.pixel_size_um == {"x": 0.1, "y": None, "z": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown", "names"),
+    [
+        ('<Channel Name="a"/><Channel/>', "", ["a", ""]),
+        ('<Channel Name="a"/><Channel/>', '<Channel/><Channel Name="b"/>', ["a", "b"]),
+        ("<Channel><Fluor>EGFP</Fluor></Channel>", "", ["EGFP", ""]),
+        ("", "<Channel><DyeName>Cy3</DyeName></Channel><Channel/>", ["Cy3", ""]),
+        ("<Channel/>", "<Channel/><Channel/>", []),
+    ],
+)
+def test_names_of_channels(tmp_path, recorded, shown, names):
+    xml = (
+        f"<ImageDocument><Metadata><DisplaySetting><Channels>{shown}</Channels></DisplaySetting>"
+        f"<Information><Image><Dimensions><Channels>{recorded}</Channels></Dimensions></Image>"
+        "</Information></Metadata></ImageDocument>"
+    )
+    tiles = [({"X": 0, "Y": 0, "C": c}, plane) for c, plane in enumerate(stack(2))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, xml))
+    assert series.channel_names == names
+
+
+def test_names_go_by_the_number_of_a_channel(tmp_path):
+    with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
+        for c in (3, 5):
+            file.write(stack(1)[0][..., None], plane={"C": c})
+        file.write_metadata("a", channel_names={3: "three", 5: "five"})
+    (series,) = open_series(tmp_path / "a.czi")
+    assert series.channel_names == ["three", "five"]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_rgb_comes_as_red_green_blue(tmp_path, dtype):
+    blue_first = random.integers(0, 255, (20, 30, 3), dtype="u1").astype(dtype)
     with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
         file.write(blue_first, plane={"C": 0})
     (series,) = open_series(tmp_path / "a.czi")
@@ -331,6 +375,14 @@ def test_phases_and_views_are_axes_of_their_own(tmp_path):
     np.testing.assert_array_equal(planes_in_place(series).reshape(image.shape), image)
 
 
+def test_a_dimension_that_is_not_known_is_an_axis(tmp_path):
+    image = stack(2)
+    tiles = [({"X": 0, "Y": 0, "A": a}, plane) for a, plane in enumerate(image)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.axes, series.shape) == ("AYX", (2, 20, 30))
+    np.testing.assert_array_equal(planes_of(series), image)
+
+
 @pytest.mark.parametrize("second", [0, 1])
 def test_a_subset_keeps_the_numbers_of_its_source(tmp_path, second):
     """Z begins at 7, T is 5 and the scene is 3."""
@@ -381,6 +433,27 @@ def test_not_a_czi(tmp_path, content, reason):
 def test_part_of_several_files(tmp_path):
     path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, stack(1)[0])], part=2)
     with pytest.raises(ClearfieldError, match="part 2 of an image in several files"):
+        open_series(path)
+
+
+@pytest.mark.parametrize("part", [1, 0])
+@pytest.mark.parametrize("name", ["a (1).czi", "a(1).czi"])
+def test_first_of_several_files(tmp_path, name, part):
+    tiles = [({"X": 0, "Y": 0}, stack(1)[0])]
+    path = write_czi(tmp_path / "a.czi", tiles)
+    write_czi(tmp_path / name, tiles, part=part)
+    if part:
+        with pytest.raises(ClearfieldError, match=r"a\.czi is an image in several files \(a ?\(1"):
+            open_series(path)
+    else:  # a copy, as file managers and browsers name it
+        assert len(open_series(path)) == 1
+
+
+def test_a_file_that_was_never_closed(tmp_path):
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, stack(1)[0])])
+    content = path.read_bytes()
+    path.write_bytes(content[:84] + bytes(16) + content[100:])
+    with pytest.raises(ClearfieldError, match=r"a\.czi has no list of its tiles: it is still"):
         open_series(path)
 
 
