@@ -34,13 +34,15 @@ def open_series(path: str | PathLike) -> list[Series]:
     Returns
     -------
     list of Series
-        One for each XY position. Axes are the loops of the acquisition, slowest first, then C
-        (where there are several), Y, X and S for RGB.
+        One for each XY position. Axes are the loops of the acquisition, slowest first (Q frames of
+        which the file does not say what they are), then C (where there are several), Y, X and S
+        for RGB.
 
     Raises
     ------
     ClearfieldError
-        Not an ND2 file, truncated; or, when the frame is read: never recorded.
+        Not an ND2 file, truncated, with frames beyond its loops; or, when the frame is read:
+        never recorded.
     """
     size = check_size(path, _KIND)
     package = import_reader("nd2", "nd2", path)
@@ -54,11 +56,20 @@ def open_series(path: str | PathLike) -> list[Series]:
                 f"{path} was recorded in nested loops of one kind, which clearfield cannot tell "
                 "apart; split it in NIS-Elements (File > Export > Split multipoint)"
             )
-        frames = {
-            tuple(place[axis] for axis in loops): number
-            for number, place in enumerate(file.loop_indices or ({},))
-        }
+        indices = file.loop_indices or ({},)
         places = None if file.is_legacy else _find_frames(path, size)
+        recorded = min(file.attributes.sequenceCount, len(places)) if places is not None else 1
+        if recorded > 1 and not loops:
+            loops, sizes["Q"] = ["Q"], recorded
+            indices = [{"Q": number} for number in range(recorded)]
+        elif recorded >= 2 * len(indices):  # fewer are what is left of a last, stopped round
+            raise ClearfieldError(
+                f"{path} has {recorded} frames, but its loops account for {len(indices)}; "
+                "save it again in NIS-Elements, or export it as OME-TIFF"
+            )
+        frames = {
+            tuple(place[axis] for axis in loops): number for number, place in enumerate(indices)
+        }
         _check_frames(path, size, file, places)
         return [
             _describe(path, opened, sizes, loops, frames, places, position)
@@ -132,11 +143,16 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
     frames = max(len(file.loop_indices), 1)
     shape = (frames, attributes.heightPx, attributes.widthPx, attributes.componentCount)
     check_claim(path, size, shape, file.dtype.itemsize)
-    if places and attributes.compressionType is None:
+    if places and attributes.compressionType != "lossless":
         rows = attributes.heightPx
         row_bytes = attributes.widthPx * attributes.componentCount * file.dtype.itemsize
         frame_bytes = (rows - 1) * max(attributes.widthBytes or 0, row_bytes) + row_bytes
         short = sum(length < frame_bytes for _, length in places.values())
+        if short and attributes.compressionType:
+            raise ClearfieldError(
+                f"{path} is compressed with loss, in a way that is not known here; "
+                "save it in NIS-Elements without compression"
+            )
         if short:
             raise ClearfieldError(
                 f"{path} is damaged: {short} of its {len(places)} frames hold fewer bytes than "
@@ -167,6 +183,9 @@ def _describe(
     axes = "".join(own) + ("C" if channels > 1 else "")
     shape = tuple(sizes[axis] for axis in axes)
     plane = file.attributes.heightPx, file.attributes.widthPx
+    components = file.components_per_channel
+    # Files of JPEG 2000 say how many bits their pixels have, be they whole bytes or not.
+    dtype = np.dtype(f"{file.dtype.kind}{-(-file.attributes.bitsPerComponentInMemory // 8)}")
 
     def number(index: tuple[int, ...]) -> int:
         """Give the number of the frame that holds a plane."""
@@ -184,19 +203,21 @@ def _describe(
     def read(index: tuple[int, ...]) -> np.ndarray:
         frame = number(index)
         with explained(path, _KIND):
-            pixels = opened.file.read_frame(frame).reshape(channels, *plane, samples)
+            pixels = opened.file.read_frame(frame).reshape(-1, *plane, components)
         channel = index[len(own)] if channels > 1 else 0
-        sample = index[-1] if samples > 1 else 0
-        return np.ascontiguousarray(pixels[channel, ..., sample])
+        component = channel * samples + (index[-1] if samples > 1 else 0)
+        return np.ascontiguousarray(
+            pixels[component // components, ..., component % components], dtype
+        )
 
     offsets = None
-    if channels * samples == 1 and places is not None:
-        offsets = _offsets(shape, number, places, prod(plane) * file.dtype.itemsize)
+    if channels * samples == 1 and places and file.attributes.compressionType != "lossless":
+        offsets = _offsets(shape, number, places, prod(plane) * dtype.itemsize)
     return Series(
-        name=_position_name(file, position) if "P" in loops else "",
+        name=_position_name(file, position),
         axes=axes + "YX" + ("S" if samples > 1 else ""),
         shape=(*shape, *plane) + ((samples,) if samples > 1 else ()),
-        dtype=file.dtype.newbyteorder("<"),
+        dtype=dtype.newbyteorder("<"),
         read=read,
         pixel_size_um=_pixel_size_um(file),
         channel_names=_channel_names(file, 1 if samples > 1 else channels),
@@ -233,11 +254,16 @@ def _pixel_size_um(file) -> dict[str, float | None]:
     channels = _channels(file)
     if channels:
         volume = channels[0].volume
-        for axis, size, known in zip(
-            "xyz", volume.axesCalibration, volume.axesCalibrated, strict=True
+        for axis, size, known, meaning in zip(
+            "xyz",
+            volume.axesCalibration,
+            volume.axesCalibrated,
+            volume.axesInterpretation,
+            strict=True,
         ):
-            # An uncalibrated axis has the size 1 there.
-            if known and size > 0:
+            # An uncalibrated axis has the size 1 there, and in old files is not told from others;
+            # the rows of a line scan are time.
+            if known and size > 0 and meaning == "distance" and not (file.is_legacy and size == 1):
                 sizes[axis] = float(size)
     loops = [loop for loop in file.experiment if loop.type == "ZStackLoop"]
     if not loops:
@@ -256,8 +282,8 @@ def _channels(file) -> list:
 
 
 def _channel_names(file, channels: int) -> list[str]:
-    names = [item.channel.name for item in _channels(file)]
-    return names if len(names) == channels and all(names) else []
+    names = [item.channel.name or "" for item in _channels(file)]
+    return names if len(names) == channels and any(names) else []
 
 
 def _saturation_level(file) -> int | None:
