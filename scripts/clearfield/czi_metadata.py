@@ -1,5 +1,6 @@
 """What the XML of a CZI file says of its axes."""
 
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,8 +14,10 @@ class CziMetadata:
     """Calibration, names and bits; unknown where the XML is empty or damaged."""
 
     def __init__(self, xml: str) -> None:
+        # Users' comments may hold characters that XML forbids; some writers pad the text.
+        text = re.sub(r"[\0-\x08\x0b\x0c\x0e-\x1f]", "", xml)
         try:
-            self._root = ElementTree.fromstring(xml)
+            self._root = ElementTree.fromstring(text[text.find("<") : text.rfind(">") + 1])
         except ElementTree.ParseError:
             self._root = ElementTree.Element("ImageDocument")
 

@@ -70,7 +70,9 @@ def write_czi(
     directory = len(content)
     content += segment(b"ZISRAWDIRECTORY", struct.pack("<i124x", len(entries)) + b"".join(entries))
     metadata = len(content)
-    content += segment(b"ZISRAWMETADATA", struct.pack("<ii248x", len(xml), 0) + xml.encode())
+    content += segment(
+        b"ZISRAWMETADATA", struct.pack("<ii248x", len(xml.encode()), 0) + xml.encode()
+    )
     body = struct.pack("<iiii16s16siqqiq", 1, 0, 0, 0, b"1" * 16, b"1" * 16, part, directory,
                        metadata, 0, 0)  # fmt: skip
     path.write_bytes(segment(b"ZISRAWFILE", body.ljust(512, b"\0")) + content[32 + 512 :])
@@ -217,6 +219,21 @@ def test_without_calibration(tmp_path, scale):
     assert series.pixel_size_um == {"x": None, "y": None, "z": None}
     assert series.channel_names == []
     assert series.saturation_level is None
+
+
+@pytest.mark.parametrize(
+    ("before", "within", "behind"),
+    [("\n", "", " \0\n"), ("\ufeff<?xml version='1.0'?>", "", "\0"), ("", "\x0b\x01\x1f", "")],
+)
+def test_metadata_around_which_there_is_more(tmp_path, before, within, behind):
+    xml = (
+        f"<ImageDocument><Metadata><Comment>{within}</Comment><Scaling><Items>"
+        '<Distance Id="X"><Value>1e-7</Value></Distance></Items></Scaling></Metadata>'
+        "</ImageDocument>"
+    )
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, stack(1)[0])], before + xml + behind)
+    (series,) = open_series(path)
+    assert series.pixel_size_um["x"] == 0.1
 
 
 @pytest.mark.parametrize("step", [0.25, -0.25])
