@@ -60,7 +60,7 @@ class CziMetadata:
         if all(name in numbered for name in ids):
             return [numbered[name] for name in ids]
         none = ElementTree.Element("Channel")
-        return [found[value] if value < len(found) else none for value in values]
+        return [found[value] if 0 <= value < len(found) else none for value in values]
 
     def saturation_level(self, dtype: np.dtype) -> int | None:
         """Largest value of ComponentBitCount bits, where these are fewer than the pixels have."""

@@ -46,6 +46,8 @@ def open_series(path: str | PathLike) -> list[Series]:
     """
     size = check_size(path, _KIND)
     package = import_reader("nd2", "nd2", path)
+    with explained(path, _KIND):
+        places = _find_frames(path, size)  # first: the package would take any length's memory
     with explained(path, _KIND), _Opened(package, path) as opened:
         file = opened.file
         sizes = dict(file.sizes)
@@ -57,7 +59,6 @@ def open_series(path: str | PathLike) -> list[Series]:
                 "apart; split it in NIS-Elements (File > Export > Split multipoint)"
             )
         indices = file.loop_indices or ({},)
-        places = None if file.is_legacy else _find_frames(path, size)
         recorded = min(file.attributes.sequenceCount, len(places)) if places is not None else 1
         if recorded > 1 and not loops:
             loops, sizes["Q"] = ["Q"], recorded
@@ -101,15 +102,17 @@ class _Opened:
             self.file.close()
 
 
-def _find_frames(path: str | PathLike, size: int) -> dict[int, tuple[int, int]]:
+def _find_frames(path: str | PathLike, size: int) -> dict[int, tuple[int, int]] | None:
     """Read from the chunk map where the pixels of each frame begin, and how many bytes they take.
 
     The layout is that of the files of NIS-Elements 3 and later: the map stands at the end, and
     each entry is a name that ends in "!", an offset and a length. A chunk begins with a magic
-    number, the length of its name and that of its data.
+    number, the length of its name and that of its data. None for files of JPEG 2000, and others.
     """
     frames = {}
     with Path(path).open("rb") as file:
+        if file.read(4) != _CHUNK_MAGIC.to_bytes(4, "little"):
+            return None
         file.seek(max(size - 40, 0))
         signature, start = struct.unpack("<32sQ", file.read(40).rjust(40))
         if signature != _MAP_SIGNATURE:
@@ -122,17 +125,19 @@ def _find_frames(path: str | PathLike, size: int) -> dict[int, tuple[int, int]]:
         while (end := entries.find(b"!", at)) >= 0 and end + 17 <= len(entries):
             name = entries[at : end + 1]
             at = end + 17
-            if name.startswith(b"ImageDataSeq|"):
-                (offset, _) = struct.unpack_from("<QQ", entries, end + 1)
-                file.seek(offset)
-                head = file.read(_CHUNK_HEADER_BYTES)
-                magic, name_bytes, length = struct.unpack("<IIQ", head.ljust(16, b"\0"))
-                begin = offset + _CHUNK_HEADER_BYTES + name_bytes
-                if magic != _CHUNK_MAGIC or begin + length > size:
-                    raise ClearfieldError(
-                        f"{path} is damaged: frame {name.decode('ascii', 'replace')[13:-1]} is "
-                        "not where its map says; copy it again from its source"
-                    )
+            (offset,) = struct.unpack_from("<Q", entries, end + 1)
+            file.seek(offset)
+            head = file.read(_CHUNK_HEADER_BYTES)
+            magic, name_bytes, length = struct.unpack("<IIQ", head.ljust(16, b"\0"))
+            begin = offset + _CHUNK_HEADER_BYTES + name_bytes
+            frame = name.startswith(b"ImageDataSeq|")
+            lost = begin + length > size if magic == _CHUNK_MAGIC else frame
+            if lost:
+                raise ClearfieldError(
+                    f"{path} is damaged: {name.decode('ascii', 'replace')[:-1]} is not where its "
+                    "map says; copy it again from its source"
+                )
+            if frame:
                 frames[int(name[13:-1])] = begin + _TIME_STAMP_BYTES, length - _TIME_STAMP_BYTES
     return frames
 

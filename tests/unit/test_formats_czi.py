@@ -199,6 +199,11 @@ def test_jpeg_xr_names_the_order_of_its_colours_itself(tmp_path):
         np.testing.assert_array_equal(series.read((0, sample)), image[..., sample])
 
 
+def test_channels_below_zero_have_no_name(tmp_path):
+    tiles = [({"X": 0, "Y": 0, "C": -9}, stack(1)[0])]
+    assert open_series(write_czi(tmp_path / "a.czi", tiles))[0].channel_names == []
+
+
 def test_a_damaged_tile_is_an_error(tmp_path):
     pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
     tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack(2))]
