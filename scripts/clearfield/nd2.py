@@ -167,9 +167,9 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
 
 def _chunk(data: bytes) -> bytes:
     magic, name_bytes, length = struct.unpack_from("<IIQ", data)
-    if magic != _CHUNK_MAGIC:
-        raise ValueError("its chunk map is damaged")
     begin = _CHUNK_HEADER_BYTES + name_bytes
+    if magic != _CHUNK_MAGIC or begin + length > len(data):
+        raise ValueError("its chunk map is damaged")
     return data[begin : begin + length]
 
 
