@@ -397,6 +397,20 @@ def test_phases_and_views_are_axes_of_their_own(tmp_path):
     np.testing.assert_array_equal(planes_in_place(series).reshape(image.shape), image)
 
 
+@pytest.mark.parametrize(("planes", "shift"), [((3, 2), 0), ((2, 2), 90)])
+def test_views_of_their_own_depth_or_place_are_series(tmp_path, planes, shift):
+    images = [stack(count) for count in planes]
+    tiles = [
+        ({"X": v * shift, "Y": 0, "V": v, "C": 0, "Z": z}, plane)
+        for v, image in enumerate(images)
+        for z, plane in enumerate(image)
+    ]
+    found = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert [(one.name, one.axes) for one in found] == [("view 0", "CZYX"), ("view 1", "CZYX")]
+    for one, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(planes_in_place(one)[0], image)
+
+
 def test_a_dimension_that_is_not_known_is_an_axis(tmp_path):
     image = stack(2)
     tiles = [({"X": 0, "Y": 0, "A": a}, plane) for a, plane in enumerate(image)]
