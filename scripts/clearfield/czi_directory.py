@@ -58,6 +58,7 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
     body = _segment(file, path, size, directory, b"ZISRAWDIRECTORY")
     (count,) = struct.unpack_from("<i", body)
     found, at = [], 128
+    planes: dict[bool, set] = {True: set(), False: set()}  # at full resolution, or at another
     for _ in range(count):
         schema, kind, position, _, compression, _, dimensions = struct.unpack_from(
             "<2siqiiB5xi", body, at
@@ -77,15 +78,21 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
             full &= letter not in "XY" or stored in (0, length)
         entry_bytes = 32 + 20 * dimensions
         at += entry_bytes
+        planes[full].add(tuple(place.get(axis, (0, 1))[0] for axis in "TCZ"))
         if full:  # else it is of the pyramid
             if not 0 < position <= size - _SEGMENT_BYTES:
                 raise _truncated(path, size)
             found.append((position, entry_bytes, Tile(kind, compression, place, 0, 0)))
     for position, entry_bytes, tile in found:
         tile.start, tile.length = _locate(file, path, size, position, entry_bytes, tile)
+    if missing := planes[False] - planes[True]:
+        raise ClearfieldError(
+            f"{path} has the plane {'T={} C={} Z={}'.format(*min(missing))} only with pixels of "
+            "another size (reduced, binned or super-resolved); export it from ZEN as a file of its "
+            "own"
+        )
     if not found:
-        held = "only reduced copies of its image" if count else "no image"
-        raise ClearfieldError(f"{path} holds {held}; copy or export it again from its source")
+        raise ClearfieldError(f"{path} holds no image; copy it again from its source")
     xml = ""
     if metadata:
         body = _segment(file, path, size, metadata, b"ZISRAWMETADATA")

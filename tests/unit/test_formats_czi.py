@@ -45,10 +45,13 @@ def segment(name, body):
 def write_czi(
     path, tiles, xml="<ImageDocument/>", part=0, compression=0, encode=np.ndarray.tobytes
 ):
-    """Write tiles: (dimensions, pixels); a dimension is a start, its size 1 but for X and Y."""
+    """Write tiles: (dimensions, pixels), and of a pyramid the size of a pixel.
+
+    A dimension is a start, its size 1 but for X and Y.
+    """
     types = {"uint8": 0, "uint16": 1, "float32": 2}
     content, entries = b"\0" * (32 + 512), []
-    for dimensions, pixels in tiles:
+    for dimensions, pixels, scale in ((*tile, 1)[:3] for tile in tiles):
         sizes = {"X": pixels.shape[1], "Y": pixels.shape[0]}
         entry = struct.pack(
             "<2siqiiB5xi",
@@ -62,7 +65,8 @@ def write_czi(
         )
         for name, start in dimensions.items():
             size = sizes.get(name, 1)
-            entry += struct.pack("<4siifi", name.encode(), start, size, 0, size)
+            logical = size * (scale if name in "XY" else 1)
+            entry += struct.pack("<4siifi", name.encode(), start, int(logical), 0, size)
         entries.append(entry)
         data = encode(pixels)
         head = struct.pack("<iiq", 5, 0, len(data)) + entry
@@ -409,6 +413,25 @@ def test_views_of_their_own_depth_or_place_are_series(tmp_path, planes, shift):
     assert [(one.name, one.axes) for one in found] == [("view 0", "CZYX"), ("view 1", "CZYX")]
     for one, image in zip(found, images, strict=True):
         np.testing.assert_array_equal(planes_in_place(one)[0], image)
+
+
+def test_a_pyramid_is_left_out(tmp_path):
+    image = stack(2)
+    tiles = [({"X": 0, "Y": 0, "C": c, "M": 0}, image[c]) for c in range(2)]
+    tiles += [({"X": 0, "Y": 0, "C": c}, image[c, ::2, ::2].copy(), 2) for c in range(2)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert series.axes == "CYX"
+    np.testing.assert_array_equal(planes_in_place(series), image)
+
+
+@pytest.mark.parametrize("scale", [2, 0.5])
+def test_a_channel_of_other_pixels_is_not_lost(tmp_path, scale):
+    """Binned by its camera, or super-resolved: at first sight as the tiles of a pyramid."""
+    image = stack(2)
+    tiles = [({"X": 0, "Y": 0, "C": 0}, image[0]), ({"X": 0, "Y": 0, "C": 1}, image[1], scale)]
+    path = write_czi(tmp_path / "a.czi", tiles)
+    with pytest.raises(ClearfieldError, match=r"a\.czi has the plane T=0 C=1 Z=0 only with pixels"):
+        open_series(path)
 
 
 def test_a_dimension_that_is_not_known_is_an_axis(tmp_path):
