@@ -203,6 +203,21 @@ def test_jpeg_xr_names_the_order_of_its_colours_itself(tmp_path):
         np.testing.assert_array_equal(series.read((0, sample)), image[..., sample])
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("jpegxr", "invalid out.shape"), ("zstd0", "buffer is too small")]
+)
+def test_what_a_tile_claims_takes_no_memory(tmp_path, kind, reason):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    encode, compression = {
+        "jpegxr": (lambda p: codecs.jpegxr_encode(p[:-1], level=1.0), 4),
+        "zstd0": (lambda p: codecs.zstd_encode(p.tobytes() + b"more"), 5),
+    }[kind]
+    tiles = [({"X": 0, "Y": 0}, stack(1)[0])]
+    path = write_czi(tmp_path / "a.czi", tiles, compression=compression, encode=encode)
+    with pytest.raises(ClearfieldError, match=rf"a\.czi cannot be read as a CZI file .*{reason}"):
+        open_series(path)[0].read(())
+
+
 def test_channels_below_zero_have_no_name(tmp_path):
     tiles = [({"X": 0, "Y": 0, "C": -9}, stack(1)[0])]
     assert open_series(write_czi(tmp_path / "a.czi", tiles))[0].channel_names == []
@@ -288,10 +303,11 @@ def test_names_go_by_the_number_of_a_channel(tmp_path):
     assert series.channel_names == ["three", "five"]
 
 
+@pytest.mark.parametrize("compression", ["uncompressed:", "zstd1:PreProcess=HiLoByteUnpack"])
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
-def test_rgb_comes_as_red_green_blue(tmp_path, dtype):
-    blue_first = random.integers(0, 255, (20, 30, 3), dtype="u1").astype(dtype)
-    with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
+def test_rgb_comes_as_red_green_blue(tmp_path, dtype, compression):
+    blue_first = random.integers(0, 255 if dtype == "u1" else 60000, (20, 30, 3)).astype(dtype)
+    with zeiss().create_czi(str(tmp_path / "a.czi"), compression_options=compression) as file:
         file.write(blue_first, plane={"C": 0})
     (series,) = open_series(tmp_path / "a.czi")
     assert (series.axes[-3:], series.shape[-3:], series.index_axes) == ("YXS", (20, 30, 3), "TCZS")
