@@ -69,15 +69,18 @@ def _split_views(tiles: list[Tile]) -> list[tuple[str, list[Tile]]]:
     views = defaultdict(list)
     for tile in tiles:
         views[tile.place.get("V", (0, 1))[0]].append(tile)
-    held = {(_bounds(some), frozenset(_numbers(tile) for tile in some)) for some in views.values()}
-    if len(held) == 1:
+    if len(views) == 1 or len({_held(some) for some in views.values()}) == 1:
         return [("", tiles)]
     return [(f"view {view}", views[view]) for view in sorted(views)]
 
 
-def _numbers(tile: Tile) -> frozenset:
-    """Give what numbers a plane within its view."""
-    return frozenset((axis, start) for axis, (start, _) in tile.place.items() if axis not in "VMYX")
+def _held(tiles: list[Tile]) -> tuple:
+    """Give the place of a view, and the numbers of its planes."""
+    numbers = {
+        frozenset((axis, start) for axis, (start, _) in tile.place.items() if axis not in "VMYX")
+        for tile in tiles
+    }
+    return _bounds(tiles), frozenset(numbers)
 
 
 def _describe(
