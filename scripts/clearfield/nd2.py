@@ -1,11 +1,12 @@
-"""Nikon images (.nd2), read by the package nd2.
+"""Nikon images (.nd2): the package nd2 reads the metadata, and the frames of JPEG 2000 files.
 
-The file's own map of its chunks is read here too: it tells which frames were never recorded
-(an acquisition that was stopped; the package gives zeros for them), and where an uncompressed
-frame of one channel lies, so that it is used in place.
+The file's own map of its chunks is read here: it tells where frames lie, so that uncompressed ones
+of one channel are used in place, and which were never recorded (an acquisition that was stopped;
+the package gives zeros for them).
 """
 
 import struct
+import zlib
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
@@ -149,9 +150,7 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
     shape = (frames, attributes.heightPx, attributes.widthPx, attributes.componentCount)
     check_claim(path, size, shape, file.dtype.itemsize)
     if places and attributes.compressionType != "lossless":
-        rows = attributes.heightPx
-        row_bytes = attributes.widthPx * attributes.componentCount * file.dtype.itemsize
-        frame_bytes = (rows - 1) * max(attributes.widthBytes or 0, row_bytes) + row_bytes
+        _, frame_bytes = _frame_bytes(attributes, file.dtype.itemsize)
         short = sum(length < frame_bytes for _, length in places.values())
         if short and attributes.compressionType:
             raise ClearfieldError(
@@ -163,6 +162,32 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
                 f"{path} is damaged: {short} of its {len(places)} frames hold fewer bytes than "
                 f"the {frame_bytes} of an image; copy it again from its source"
             )
+
+
+def _frame_bytes(attributes, itemsize: int) -> tuple[int, int]:
+    """Give the bytes from row to row, where rows may be padded, and those of a frame."""
+    row_bytes = attributes.widthPx * attributes.componentCount * itemsize
+    step = max(attributes.widthBytes or 0, row_bytes)
+    return step, (attributes.heightPx - 1) * step + row_bytes
+
+
+def _read_frame(
+    path: str | PathLike, place: tuple[int, int], attributes, dtype: np.dtype
+) -> np.ndarray:
+    """Read a frame: Y, X and all its components.
+
+    The package takes the components of the second colour image of a frame from wrong places where
+    rows are padded.
+    """
+    step, frame_bytes = _frame_bytes(attributes, dtype.itemsize)
+    with Path(path).open("rb") as file:
+        file.seek(place[0])
+        data = file.read(place[1])
+    if attributes.compressionType == "lossless":
+        data = zlib.decompressobj().decompress(data, frame_bytes)
+    components = attributes.componentCount
+    shape = attributes.heightPx, attributes.widthPx, components
+    return np.ndarray(shape, dtype, data, 0, (step, components * dtype.itemsize, dtype.itemsize))
 
 
 def _chunk(data: bytes) -> bytes:
@@ -190,7 +215,7 @@ def _describe(
     plane = file.attributes.heightPx, file.attributes.widthPx
     components = file.components_per_channel
     # Files of JPEG 2000 say how many bits their pixels have, be they whole bytes or not.
-    dtype = np.dtype(f"{file.dtype.kind}{-(-file.attributes.bitsPerComponentInMemory // 8)}")
+    dtype = np.dtype(f"<{file.dtype.kind}{-(-file.attributes.bitsPerComponentInMemory // 8)}")
 
     def number(index: tuple[int, ...]) -> int:
         """Give the number of the frame that holds a plane."""
@@ -207,13 +232,15 @@ def _describe(
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         frame = number(index)
-        with explained(path, _KIND):
-            pixels = opened.file.read_frame(frame).reshape(-1, *plane, components)
         channel = index[len(own)] if channels > 1 else 0
         component = channel * samples + (index[-1] if samples > 1 else 0)
-        return np.ascontiguousarray(
-            pixels[component // components, ..., component % components], dtype
-        )
+        with explained(path, _KIND):
+            if places is not None:
+                pixels = _read_frame(path, places[frame], file.attributes, dtype)[..., component]
+            else:
+                pixels = opened.file.read_frame(frame).reshape(-1, *plane, components)
+                pixels = pixels[component // components, ..., component % components]
+        return np.ascontiguousarray(pixels, dtype)
 
     offsets = None
     if channels * samples == 1 and places and file.attributes.compressionType != "lossless":
@@ -222,7 +249,7 @@ def _describe(
         name=_position_name(file, position),
         axes=axes + "YX" + ("S" if samples > 1 else ""),
         shape=(*shape, *plane) + ((samples,) if samples > 1 else ()),
-        dtype=dtype.newbyteorder("<"),
+        dtype=dtype,
         read=read,
         pixel_size_um=_pixel_size_um(file),
         channel_names=_channel_names(file, 1 if samples > 1 else channels),

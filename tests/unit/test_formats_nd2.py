@@ -236,9 +236,14 @@ def test_components_that_are_no_colours_are_channels(tmp_path):
     np.testing.assert_array_equal(planes_of(series), pixels.transpose(0, 3, 1, 2))
 
 
-def test_two_colour_images_in_a_frame(tmp_path):
-    pixels = counting(2, 8, 10, 2, 3, dtype="u1")
-    path = write_nd2(tmp_path / "a.nd2", pixels.reshape(2, 8, 10, 6), [("Z", 2)], names="ab")
+@pytest.mark.parametrize("padding", [0, 2])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_two_colour_images_in_a_frame(tmp_path, padding, compressed):
+    pixels = counting(2, 8, 9, 2, 3, dtype="u1")
+    path = write_nd2(
+        tmp_path / "a.nd2", pixels.reshape(2, 8, 9, 6), [("Z", 2)], names="ab",
+        padding=padding, compressed=compressed,
+    )  # fmt: skip
     (series,) = open_series(path)
     assert (series.axes, series.index_axes) == ("ZCYXS", "ZCS")
     np.testing.assert_array_equal(planes_of(series), pixels.transpose(0, 3, 4, 1, 2))
