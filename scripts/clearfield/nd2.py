@@ -180,9 +180,7 @@ def _read_frame(
     rows are padded.
     """
     step, frame_bytes = _frame_bytes(attributes, dtype.itemsize)
-    with Path(path).open("rb") as file:
-        file.seek(place[0])
-        data = file.read(place[1])
+    data = np.memmap(path, np.uint8, "r", *place)  # of a frame's channels, one is asked for
     if attributes.compressionType == "lossless":
         data = zlib.decompressobj().decompress(data, frame_bytes)
     components = attributes.componentCount
