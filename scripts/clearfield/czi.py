@@ -38,10 +38,11 @@ def open_series(path: str | PathLike) -> list[Series]:
     Returns
     -------
     list of Series
-        One for each scene. Axes are those of V views, H phases, I illuminations, R rotations,
-        B blocks that have more than one value, then T, C, Z (where present), Y, X and S for RGB
-        (which comes as red, green, blue). Tiles are put where the file says, later ones above
-        earlier ones as in ZEN; pixels that no tile covers are 0.
+        One for each scene, and for each view of a scene where views differ in their planes or
+        place, as those of a light-sheet microscope may. Axes are those of V views, H phases, I
+        illuminations, R rotations, B blocks that have more than one value, then T, C, Z (where
+        present), Y, X and S for RGB (which comes as red, green, blue). Tiles are put where the
+        file says, later ones above earlier ones as in ZEN; pixels that no tile covers are 0.
 
     Raises
     ------
@@ -56,16 +57,45 @@ def open_series(path: str | PathLike) -> list[Series]:
     for tile in tiles:
         scenes[tile.place.get("S", (0, 1))[0]].append(tile)
     metadata = CziMetadata(xml)
-    return [_describe(path, size, scene, scenes[scene], metadata) for scene in sorted(scenes)]
+    return [
+        _describe(path, size, scene, view, tiles, metadata)
+        for scene in sorted(scenes)
+        for view, tiles in _split_views(scenes[scene])
+    ]
+
+
+def _split_views(tiles: list[Tile]) -> list[tuple[str, list[Tile]]]:
+    """Take views apart, and name them, where they do not make up an axis."""
+    views = defaultdict(list)
+    for tile in tiles:
+        views[tile.place.get("V", (0, 1))[0]].append(tile)
+    if len(views) == 1 or len({_held(some) for some in views.values()}) == 1:
+        return [("", tiles)]
+    return [(f"view {view}", views[view]) for view in sorted(views)]
+
+
+def _held(tiles: list[Tile]) -> tuple:
+    """Give the place of a view, and the numbers of its planes."""
+    numbers = {
+        frozenset((axis, start) for axis, (start, _) in tile.place.items() if axis not in "VMYX")
+        for tile in tiles
+    }
+    return _bounds(tiles), frozenset(numbers)
 
 
 def _describe(
-    path: str | PathLike, size: int, scene: int, tiles: list[Tile], metadata: CziMetadata
+    path: str | PathLike,
+    size: int,
+    scene: int,
+    view: str,
+    tiles: list[Tile],
+    metadata: CziMetadata,
 ) -> Series:
     dtype, samples, fault = _pixel_type(sorted({tile.pixel_type for tile in tiles}))
-    values = {axis: sorted({tile.place.get(axis, (0, 1))[0] for tile in tiles}) for axis in _AXES}
     present = set().union(*(tile.place for tile in tiles))
-    axes = "".join(a for a in _AXES if len(values[a]) > 1 or (a in "TCZ" and a in present))
+    known = "".join(sorted(present - set(_AXES + "SMYX"))) + _AXES
+    values = {axis: sorted({tile.place.get(axis, (0, 1))[0] for tile in tiles}) for axis in known}
+    axes = "".join(a for a in known if len(values[a]) > 1 or (a in "TCZ" and a in present))
     left, top, width, height = _bounds(tiles)
     shape = (*(len(values[axis]) for axis in axes), height, width)
     check_claim(path, size, shape, dtype.itemsize)
@@ -101,7 +131,7 @@ def _describe(
     if samples == 1 and not fault:
         offsets = _offsets(planes, shape, dtype)
     return Series(
-        name=metadata.scene_name(scene),
+        name=f"{metadata.scene_name(scene)} {view}".strip(),
         axes=axes + "YX" + ("S" if samples > 1 else ""),
         shape=shape + ((samples,) if samples > 1 else ()),
         dtype=dtype,

@@ -52,12 +52,14 @@ def decode_tile(
             import imagecodecs as codecs
         except ImportError:
             import_reader("imagecodecs", "imagecodecs", path)  # says what to install
+        # Into memory of the right size: what damaged data claim is not taken.
+        out = np.empty(full, dtype)
         if compression in (_JPEG, _JPEG_XR):  # red comes first out of these
             decode = codecs.jpeg_decode if compression == _JPEG else codecs.jpegxr_decode
-            return decode(data).astype(dtype, copy=False).reshape(full)
+            return decode(data, out=out)
         if compression in (_ZSTD_0, _ZSTD_1):
             skip, packed = read_zstd_header(data) if compression == _ZSTD_1 else (0, False)
-            raw = np.frombuffer(codecs.zstd_decode(data[skip:]), np.uint8)
+            raw = codecs.zstd_decode(data[skip:], out=out.reshape(-1).view(np.uint8))
             pixels = (unpack_bytes(raw) if packed else raw).view(dtype)
         elif compression == _LZW:
             pixels = np.frombuffer(codecs.lzw_decode(data), dtype)

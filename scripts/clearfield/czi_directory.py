@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -14,7 +15,7 @@ _SEGMENT_BYTES = 32  # of the header of each segment: an id, two lengths
 # dtype, samples; other types are complex numbers and rare colours.
 PIXEL_TYPES = {
     0: ("u1", 1), 1: ("<u2", 1), 2: ("<f4", 1), 12: ("<u4", 1), 13: ("<f8", 1),
-    3: ("u1", 3), 4: ("<u2", 3),
+    3: ("u1", 3), 4: ("<u2", 3), 8: ("<f4", 3),
 }  # fmt: skip
 
 
@@ -48,9 +49,16 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
             f"{path} is part {part} of an image in several files; open its first file in ZEN and "
             "save it as one"
         )
+    _check_parts(path, head[_SEGMENT_BYTES + 16 : _SEGMENT_BYTES + 32])
+    if directory <= 0:
+        raise ClearfieldError(
+            f"{path} has no list of its tiles: it is still being written, or ZEN was ended before "
+            "it was; open it in ZEN and save it"
+        )
     body = _segment(file, path, size, directory, b"ZISRAWDIRECTORY")
     (count,) = struct.unpack_from("<i", body)
     found, at = [], 128
+    planes: dict[bool, set] = {True: set(), False: set()}  # at full resolution, or at another
     for _ in range(count):
         schema, kind, position, _, compression, _, dimensions = struct.unpack_from(
             "<2siqiiB5xi", body, at
@@ -70,12 +78,19 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
             full &= letter not in "XY" or stored in (0, length)
         entry_bytes = 32 + 20 * dimensions
         at += entry_bytes
+        planes[full].add(tuple(place.get(axis, (0, 1))[0] for axis in "TCZ"))
         if full:  # else it is of the pyramid
             if not 0 < position <= size - _SEGMENT_BYTES:
                 raise _truncated(path, size)
             found.append((position, entry_bytes, Tile(kind, compression, place, 0, 0)))
     for position, entry_bytes, tile in found:
         tile.start, tile.length = _locate(file, path, size, position, entry_bytes, tile)
+    if missing := planes[False] - planes[True]:
+        raise ClearfieldError(
+            f"{path} has the plane {'T={} C={} Z={}'.format(*min(missing))} only with pixels of "
+            "another size (reduced, binned or super-resolved); export it from ZEN as a file of its "
+            "own"
+        )
     if not found:
         raise ClearfieldError(f"{path} holds no image; copy it again from its source")
     xml = ""
@@ -84,6 +99,21 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
         (length,) = struct.unpack_from("<i", body)
         xml = body[256 : 256 + length].decode("utf-8", errors="replace").rstrip("\0")
     return [tile for _, _, tile in found], xml
+
+
+def _check_parts(path: str | PathLike, identity: bytes) -> None:
+    """Raise where a file beside is part of this image; how parts are named is fixed."""
+    here = Path(path)
+    for space in (" ", ""):
+        beside = here.with_name(f"{here.stem}{space}(1){here.suffix}")
+        if beside.is_file():
+            with beside.open("rb") as file:
+                head = file.read(_SEGMENT_BYTES + 52)
+            if head.startswith(b"ZISRAWFILE") and head[48:64] == identity and any(head[80:84]):
+                raise ClearfieldError(
+                    f"{path} is an image in several files ({beside.name} is its next part); "
+                    "open it in ZEN and save it as one"
+                )
 
 
 def _segment(file: BinaryIO, path: str | PathLike, size: int, position: int, name: bytes) -> bytes:

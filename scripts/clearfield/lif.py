@@ -3,6 +3,7 @@
 LIF pixels are never compressed, and the header gives the step in bytes of each axis.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike, fspath
 from xml.etree import ElementTree
@@ -47,35 +48,69 @@ def open_series(path: str | PathLike) -> list[Series]:
     Returns
     -------
     list of Series
-        One for each image, named by its path in the file's tree. Axes stand in the order in which
-        they are stored, e.g. "TCZX" of an XZT scan; M are the tiles of a scan that was not merged,
-        E emission wavelengths (lambda), L excitation wavelengths, A angles, S red, green, blue.
+        One for each image that has pixels, named by its path in the file's tree. Axes stand in
+        the order in which they are stored, e.g. "TCZX" of an XZT scan; M are the tiles of a scan
+        that was not merged, E emission wavelengths (lambda), L excitation wavelengths, A angles,
+        S red, green, blue.
         Lifetimes (FLIM) are no images and left out.
 
     Raises
     ------
     ClearfieldError
-        Not a LIF file or truncated; or, when an image is read: incomplete, or with channels of
-        different types.
+        Not a LIF file, truncated, or without images; or, when an image is read: incomplete, or
+        with channels of different types.
     """
     size = check_size(path, _KIND)
     package = import_reader("liffile", "liffile", path)
     with explained(path, _KIND), package.LifFile(fspath(path)) as file:
-        return [
-            _describe(path, size, image.path, image.xml_element, image.memory_block)
-            for image in file.images
-            if image.xml_element.find("./Data/Image/ImageDescription/Dimensions") is not None
+        # The package's own list has one image of each path, and a path may stand there twice.
+        found = [
+            _describe(path, size, name, element, file.memory_blocks)
+            for root in file.xml_element.iterfind("./Element")
+            for name, element in ((root.get("Name", ""), root), *_below(root))
+            if _has_pixels(element)
         ]
+    if not found:
+        raise ClearfieldError(
+            f"{path} holds no images, or only lifetimes (FLIM); export images from LAS X"
+        )
+    return found
+
+
+def _below(
+    element: ElementTree.Element, path: str = ""
+) -> Iterator[tuple[str, ElementTree.Element]]:
+    """List the elements below one, in the file's order, with their paths from there."""
+    for child in element.iterfind("./Children/Element"):
+        name = path + child.get("Name", "")
+        yield name, child
+        yield from _below(child, name + "/")
+
+
+def _has_pixels(element: ElementTree.Element) -> bool:
+    description = element.find("./Data/Image/ImageDescription")
+    if description is None or description.find("./Channels/ChannelDescription") is None:
+        return False
+    lengths = [
+        int(item.get("NumberOfElements"))
+        for item in description.iterfind("./Dimensions/DimensionDescription")
+    ]
+    return len(lengths) > 1 and min(lengths) > 0
 
 
 def _describe(
-    path: str | PathLike, size: int, name: str, element: ElementTree.Element, block
+    path: str | PathLike, size: int, name: str, element: ElementTree.Element, blocks: dict
 ) -> Series:
     description = element.find("./Data/Image/ImageDescription")
     axes = [_axis(item) for item in description.iterfind("./Dimensions/DimensionDescription")]
     channels = [_channel(item) for item in description.iterfind("./Channels/ChannelDescription")]
-    if not axes or not channels:
-        raise ClearfieldError(f"{path}, image {name}, has no pixels; export it from LAS X again")
+    memory = element.find("./Memory")
+    block = blocks.get("" if memory is None else memory.get("MemoryBlockID"))
+    if block is None:
+        raise ClearfieldError(
+            f"{path} is truncated or damaged: the pixels of image {name} are not in it; "
+            "copy it again from its source"
+        )
     start, dtype = block.offset, channels[0].dtype
     last = max(channel.step_bytes for channel in channels) + dtype.itemsize
     last += sum((axis.length - 1) * axis.step_bytes for axis in axes)
@@ -110,18 +145,18 @@ def _describe(
     for axis in axes:
         if axis.letter in "XYZ":
             series.pixel_size_um[axis.letter.lower()] = axis.pixel_size_um
-    steps = {axis.letter: axis.step_bytes for axis in axes}
-    fixed = [axis for axis in series.index_axes if axis not in "CS"]
+    # By place, not by letter: that of an unknown axis may stand there twice.
+    steps = [axes[number].step_bytes for number in series.order]
     starts = np.array([start + channel.step_bytes for channel in channels], np.int64)
 
     def place(index: tuple[int, ...]) -> int:
         """Find the first byte of a plane."""
-        numbers = dict(zip(series.index_axes, map(int, index), strict=True))
-        channel = numbers.get("C", numbers.get("S", 0))
-        return int(starts[channel]) + sum(numbers[axis] * steps[axis] for axis in fixed)
+        first = starts[0]
+        for letter, number, step in zip(series.index_axes, index, steps[:-2], strict=True):
+            first += starts[number] - starts[0] if letter in "CS" else int(number) * step
+        return int(first)
 
-    plane = tuple(series.sizes[axis] for axis in series.plane_axes)
-    strides = tuple(steps[axis] for axis in series.plane_axes)
+    plane, strides = series.plane_shape, tuple(steps[-2:])
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         if fault:
@@ -137,7 +172,7 @@ def _describe(
     whole = strides == (plane[-1] * dtype.itemsize, dtype.itemsize)
     if len(plane) == 2 and whole and not fault:
         series.files = [fspath(path)]
-        indices = np.ndindex(*(series.sizes[axis] for axis in series.index_axes))
+        indices = np.ndindex(*series.index_shape)
         series.offsets = np.array([(0, place(index)) for index in indices], np.int64)
     return series
 

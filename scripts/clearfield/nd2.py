@@ -1,11 +1,12 @@
-"""Nikon images (.nd2), read by the package nd2.
+"""Nikon images (.nd2): the package nd2 reads the metadata, and the frames of JPEG 2000 files.
 
-The file's own map of its chunks is read here too: it tells which frames were never recorded
-(an acquisition that was stopped; the package gives zeros for them), and where an uncompressed
-frame of one channel lies, so that it is used in place.
+The file's own map of its chunks is read here: it tells where frames lie, so that uncompressed ones
+of one channel are used in place, and which were never recorded (an acquisition that was stopped;
+the package gives zeros for them).
 """
 
 import struct
+import zlib
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
@@ -34,16 +35,20 @@ def open_series(path: str | PathLike) -> list[Series]:
     Returns
     -------
     list of Series
-        One for each XY position. Axes are the loops of the acquisition, slowest first, then C
-        (where there are several), Y, X and S for RGB.
+        One for each XY position. Axes are the loops of the acquisition, slowest first (Q frames of
+        which the file does not say what they are), then C (where there are several), Y, X and S
+        for RGB.
 
     Raises
     ------
     ClearfieldError
-        Not an ND2 file, truncated; or, when the frame is read: never recorded.
+        Not an ND2 file, truncated, with frames beyond its loops; or, when the frame is read:
+        never recorded.
     """
     size = check_size(path, _KIND)
     package = import_reader("nd2", "nd2", path)
+    with explained(path, _KIND):
+        places = _find_frames(path, size)  # first: the package would take any length's memory
     with explained(path, _KIND), _Opened(package, path) as opened:
         file = opened.file
         sizes = dict(file.sizes)
@@ -54,11 +59,19 @@ def open_series(path: str | PathLike) -> list[Series]:
                 f"{path} was recorded in nested loops of one kind, which clearfield cannot tell "
                 "apart; split it in NIS-Elements (File > Export > Split multipoint)"
             )
+        indices = file.loop_indices or ({},)
+        recorded = min(file.attributes.sequenceCount, len(places)) if places is not None else 1
+        if recorded > 1 and not loops:
+            loops, sizes["Q"] = ["Q"], recorded
+            indices = [{"Q": number} for number in range(recorded)]
+        elif recorded >= 2 * len(indices):  # fewer are what is left of a last, stopped round
+            raise ClearfieldError(
+                f"{path} has {recorded} frames, but its loops account for {len(indices)}; "
+                "save it again in NIS-Elements, or export it as OME-TIFF"
+            )
         frames = {
-            tuple(place[axis] for axis in loops): number
-            for number, place in enumerate(file.loop_indices or ({},))
+            tuple(place[axis] for axis in loops): number for number, place in enumerate(indices)
         }
-        places = None if file.is_legacy else _find_frames(path, size)
         _check_frames(path, size, file, places)
         return [
             _describe(path, opened, sizes, loops, frames, places, position)
@@ -90,15 +103,17 @@ class _Opened:
             self.file.close()
 
 
-def _find_frames(path: str | PathLike, size: int) -> dict[int, tuple[int, int]]:
+def _find_frames(path: str | PathLike, size: int) -> dict[int, tuple[int, int]] | None:
     """Read from the chunk map where the pixels of each frame begin, and how many bytes they take.
 
     The layout is that of the files of NIS-Elements 3 and later: the map stands at the end, and
     each entry is a name that ends in "!", an offset and a length. A chunk begins with a magic
-    number, the length of its name and that of its data.
+    number, the length of its name and that of its data. None for files of JPEG 2000, and others.
     """
     frames = {}
     with Path(path).open("rb") as file:
+        if file.read(4) != _CHUNK_MAGIC.to_bytes(4, "little"):
+            return None
         file.seek(max(size - 40, 0))
         signature, start = struct.unpack("<32sQ", file.read(40).rjust(40))
         if signature != _MAP_SIGNATURE:
@@ -111,17 +126,19 @@ def _find_frames(path: str | PathLike, size: int) -> dict[int, tuple[int, int]]:
         while (end := entries.find(b"!", at)) >= 0 and end + 17 <= len(entries):
             name = entries[at : end + 1]
             at = end + 17
-            if name.startswith(b"ImageDataSeq|"):
-                (offset, _) = struct.unpack_from("<QQ", entries, end + 1)
-                file.seek(offset)
-                head = file.read(_CHUNK_HEADER_BYTES)
-                magic, name_bytes, length = struct.unpack("<IIQ", head.ljust(16, b"\0"))
-                begin = offset + _CHUNK_HEADER_BYTES + name_bytes
-                if magic != _CHUNK_MAGIC or begin + length > size:
-                    raise ClearfieldError(
-                        f"{path} is damaged: frame {name.decode('ascii', 'replace')[13:-1]} is "
-                        "not where its map says; copy it again from its source"
-                    )
+            (offset,) = struct.unpack_from("<Q", entries, end + 1)
+            file.seek(offset)
+            head = file.read(_CHUNK_HEADER_BYTES)
+            magic, name_bytes, length = struct.unpack("<IIQ", head.ljust(16, b"\0"))
+            begin = offset + _CHUNK_HEADER_BYTES + name_bytes
+            frame = name.startswith(b"ImageDataSeq|")
+            lost = begin + length > size if magic == _CHUNK_MAGIC else frame
+            if lost:
+                raise ClearfieldError(
+                    f"{path} is damaged: {name.decode('ascii', 'replace')[:-1]} is not where its "
+                    "map says; copy it again from its source"
+                )
+            if frame:
                 frames[int(name[13:-1])] = begin + _TIME_STAMP_BYTES, length - _TIME_STAMP_BYTES
     return frames
 
@@ -132,11 +149,14 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
     frames = max(len(file.loop_indices), 1)
     shape = (frames, attributes.heightPx, attributes.widthPx, attributes.componentCount)
     check_claim(path, size, shape, file.dtype.itemsize)
-    if places and attributes.compressionType is None:
-        rows = attributes.heightPx
-        row_bytes = attributes.widthPx * attributes.componentCount * file.dtype.itemsize
-        frame_bytes = (rows - 1) * max(attributes.widthBytes or 0, row_bytes) + row_bytes
+    if places and attributes.compressionType != "lossless":
+        _, frame_bytes = _frame_bytes(attributes, file.dtype.itemsize)
         short = sum(length < frame_bytes for _, length in places.values())
+        if short and attributes.compressionType:
+            raise ClearfieldError(
+                f"{path} is compressed with loss, in a way that is not known here; "
+                "save it in NIS-Elements without compression"
+            )
         if short:
             raise ClearfieldError(
                 f"{path} is damaged: {short} of its {len(places)} frames hold fewer bytes than "
@@ -144,11 +164,35 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
             )
 
 
+def _frame_bytes(attributes, itemsize: int) -> tuple[int, int]:
+    """Give the bytes from row to row, where rows may be padded, and those of a frame."""
+    row_bytes = attributes.widthPx * attributes.componentCount * itemsize
+    step = max(attributes.widthBytes or 0, row_bytes)
+    return step, (attributes.heightPx - 1) * step + row_bytes
+
+
+def _read_frame(
+    path: str | PathLike, place: tuple[int, int], attributes, dtype: np.dtype
+) -> np.ndarray:
+    """Read a frame: Y, X and all its components.
+
+    The package takes the components of the second colour image of a frame from wrong places where
+    rows are padded.
+    """
+    step, frame_bytes = _frame_bytes(attributes, dtype.itemsize)
+    data = np.memmap(path, np.uint8, "r", *place)  # of a frame's channels, one is asked for
+    if attributes.compressionType == "lossless":
+        data = zlib.decompressobj().decompress(data, frame_bytes)
+    components = attributes.componentCount
+    shape = attributes.heightPx, attributes.widthPx, components
+    return np.ndarray(shape, dtype, data, 0, (step, components * dtype.itemsize, dtype.itemsize))
+
+
 def _chunk(data: bytes) -> bytes:
     magic, name_bytes, length = struct.unpack_from("<IIQ", data)
-    if magic != _CHUNK_MAGIC:
-        raise ValueError("its chunk map is damaged")
     begin = _CHUNK_HEADER_BYTES + name_bytes
+    if magic != _CHUNK_MAGIC or begin + length > len(data):
+        raise ValueError("its chunk map is damaged")
     return data[begin : begin + length]
 
 
@@ -167,6 +211,9 @@ def _describe(
     axes = "".join(own) + ("C" if channels > 1 else "")
     shape = tuple(sizes[axis] for axis in axes)
     plane = file.attributes.heightPx, file.attributes.widthPx
+    components = file.components_per_channel
+    # Files of JPEG 2000 say how many bits their pixels have, be they whole bytes or not.
+    dtype = np.dtype(f"<{file.dtype.kind}{-(-file.attributes.bitsPerComponentInMemory // 8)}")
 
     def number(index: tuple[int, ...]) -> int:
         """Give the number of the frame that holds a plane."""
@@ -183,20 +230,24 @@ def _describe(
 
     def read(index: tuple[int, ...]) -> np.ndarray:
         frame = number(index)
-        with explained(path, _KIND):
-            pixels = opened.file.read_frame(frame).reshape(channels, *plane, samples)
         channel = index[len(own)] if channels > 1 else 0
-        sample = index[-1] if samples > 1 else 0
-        return np.ascontiguousarray(pixels[channel, ..., sample])
+        component = channel * samples + (index[-1] if samples > 1 else 0)
+        with explained(path, _KIND):
+            if places is not None:
+                pixels = _read_frame(path, places[frame], file.attributes, dtype)[..., component]
+            else:
+                pixels = opened.file.read_frame(frame).reshape(-1, *plane, components)
+                pixels = pixels[component // components, ..., component % components]
+        return np.ascontiguousarray(pixels, dtype)
 
     offsets = None
-    if channels * samples == 1 and places is not None:
-        offsets = _offsets(shape, number, places, prod(plane) * file.dtype.itemsize)
+    if channels * samples == 1 and places and file.attributes.compressionType != "lossless":
+        offsets = _offsets(shape, number, places, prod(plane) * dtype.itemsize)
     return Series(
-        name=_position_name(file, position) if "P" in loops else "",
+        name=_position_name(file, position),
         axes=axes + "YX" + ("S" if samples > 1 else ""),
         shape=(*shape, *plane) + ((samples,) if samples > 1 else ()),
-        dtype=file.dtype.newbyteorder("<"),
+        dtype=dtype,
         read=read,
         pixel_size_um=_pixel_size_um(file),
         channel_names=_channel_names(file, 1 if samples > 1 else channels),
@@ -233,11 +284,16 @@ def _pixel_size_um(file) -> dict[str, float | None]:
     channels = _channels(file)
     if channels:
         volume = channels[0].volume
-        for axis, size, known in zip(
-            "xyz", volume.axesCalibration, volume.axesCalibrated, strict=True
+        for axis, size, known, meaning in zip(
+            "xyz",
+            volume.axesCalibration,
+            volume.axesCalibrated,
+            volume.axesInterpretation,
+            strict=True,
         ):
-            # An uncalibrated axis has the size 1 there.
-            if known and size > 0:
+            # An uncalibrated axis has the size 1 there, and in old files is not told from others;
+            # the rows of a line scan are time.
+            if known and size > 0 and meaning == "distance" and not (file.is_legacy and size == 1):
                 sizes[axis] = float(size)
     loops = [loop for loop in file.experiment if loop.type == "ZStackLoop"]
     if not loops:
@@ -256,8 +312,8 @@ def _channels(file) -> list:
 
 
 def _channel_names(file, channels: int) -> list[str]:
-    names = [item.channel.name for item in _channels(file)]
-    return names if len(names) == channels and all(names) else []
+    names = [item.channel.name or "" for item in _channels(file)]
+    return names if len(names) == channels and any(names) else []
 
 
 def _saturation_level(file) -> int | None:

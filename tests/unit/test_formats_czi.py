@@ -45,10 +45,13 @@ def segment(name, body):
 def write_czi(
     path, tiles, xml="<ImageDocument/>", part=0, compression=0, encode=np.ndarray.tobytes
 ):
-    """Write tiles: (dimensions, pixels); a dimension is a start, its size 1 but for X and Y."""
+    """Write tiles: (dimensions, pixels), and of a pyramid the size of a pixel.
+
+    A dimension is a start, its size 1 but for X and Y.
+    """
     types = {"uint8": 0, "uint16": 1, "float32": 2}
     content, entries = b"\0" * (32 + 512), []
-    for dimensions, pixels in tiles:
+    for dimensions, pixels, scale in ((*tile, 1)[:3] for tile in tiles):
         sizes = {"X": pixels.shape[1], "Y": pixels.shape[0]}
         entry = struct.pack(
             "<2siqiiB5xi",
@@ -62,7 +65,8 @@ def write_czi(
         )
         for name, start in dimensions.items():
             size = sizes.get(name, 1)
-            entry += struct.pack("<4siifi", name.encode(), start, size, 0, size)
+            logical = size * (scale if name in "XY" else 1)
+            entry += struct.pack("<4siifi", name.encode(), start, int(logical), 0, size)
         entries.append(entry)
         data = encode(pixels)
         head = struct.pack("<iiq", 5, 0, len(data)) + entry
@@ -70,7 +74,9 @@ def write_czi(
     directory = len(content)
     content += segment(b"ZISRAWDIRECTORY", struct.pack("<i124x", len(entries)) + b"".join(entries))
     metadata = len(content)
-    content += segment(b"ZISRAWMETADATA", struct.pack("<ii248x", len(xml), 0) + xml.encode())
+    content += segment(
+        b"ZISRAWMETADATA", struct.pack("<ii248x", len(xml.encode()), 0) + xml.encode()
+    )
     body = struct.pack("<iiii16s16siqqiq", 1, 0, 0, 0, b"1" * 16, b"1" * 16, part, directory,
                        metadata, 0, 0)  # fmt: skip
     path.write_bytes(segment(b"ZISRAWFILE", body.ljust(512, b"\0")) + content[32 + 512 :])
@@ -197,6 +203,26 @@ def test_jpeg_xr_names_the_order_of_its_colours_itself(tmp_path):
         np.testing.assert_array_equal(series.read((0, sample)), image[..., sample])
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("jpegxr", "invalid out.shape"), ("zstd0", "buffer is too small")]
+)
+def test_what_a_tile_claims_takes_no_memory(tmp_path, kind, reason):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    encode, compression = {
+        "jpegxr": (lambda p: codecs.jpegxr_encode(p[:-1], level=1.0), 4),
+        "zstd0": (lambda p: codecs.zstd_encode(p.tobytes() + b"more"), 5),
+    }[kind]
+    tiles = [({"X": 0, "Y": 0}, stack(1)[0])]
+    path = write_czi(tmp_path / "a.czi", tiles, compression=compression, encode=encode)
+    with pytest.raises(ClearfieldError, match=rf"a\.czi cannot be read as a CZI file .*{reason}"):
+        open_series(path)[0].read(())
+
+
+def test_channels_below_zero_have_no_name(tmp_path):
+    tiles = [({"X": 0, "Y": 0, "C": -9}, stack(1)[0])]
+    assert open_series(write_czi(tmp_path / "a.czi", tiles))[0].channel_names == []
+
+
 def test_a_damaged_tile_is_an_error(tmp_path):
     pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
     tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack(2))]
@@ -219,9 +245,69 @@ def test_without_calibration(tmp_path, scale):
     assert series.saturation_level is None
 
 
-def test_rgb_comes_as_red_green_blue(tmp_path):
-    blue_first = random.integers(0, 255, (20, 30, 3), dtype="u1")
+@pytest.mark.parametrize(
+    ("before", "within", "behind"),
+    [("\n", "", " \0\n"), ("\ufeff<?xml version='1.0'?>", "", "\0"), ("", "\x0b\x01\x1f", "")],
+)
+def test_metadata_around_which_there_is_more(tmp_path, before, within, behind):
+    xml = (
+        f"<ImageDocument><Metadata><Comment>{within}</Comment><Scaling><Items>"
+        '<Distance Id="X"><Value>1e-7</Value></Distance></Items></Scaling></Metadata>'
+        "</ImageDocument>"
+    )
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, stack(1)[0])], before + xml + behind)
+    (series,) = open_series(path)
+    assert series.pixel_size_um["x"] == 0.1
+
+
+@pytest.mark.parametrize("step", [0.25, -0.25])
+def test_the_step_of_a_z_stack_where_the_scaling_has_none(tmp_path, step):
+    xml = (
+        '<ImageDocument><Metadata><Scaling><Items><Distance Id="X"><Value>1e-7</Value></Distance>'
+        "</Items></Scaling><Information><Image><Dimensions><Z><Positions><Interval>"
+        f"<Start>-1</Start><Increment>{step}</Increment></Interval></Positions></Z></Dimensions>"
+        "</Image></Information></Metadata></ImageDocument>"
+    )
+    tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack(2))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, xml))
+    assert series.pixel_size_um == {"x": 0.1, "y": None, "z": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown", "names"),
+    [
+        ('<Channel Name="a"/><Channel/>', "", ["a", ""]),
+        ('<Channel Name="a"/><Channel/>', '<Channel/><Channel Name="b"/>', ["a", "b"]),
+        ("<Channel><Fluor>EGFP</Fluor></Channel>", "", ["EGFP", ""]),
+        ("", "<Channel><DyeName>Cy3</DyeName></Channel><Channel/>", ["Cy3", ""]),
+        ("<Channel/>", "<Channel/><Channel/>", []),
+    ],
+)
+def test_names_of_channels(tmp_path, recorded, shown, names):
+    xml = (
+        f"<ImageDocument><Metadata><DisplaySetting><Channels>{shown}</Channels></DisplaySetting>"
+        f"<Information><Image><Dimensions><Channels>{recorded}</Channels></Dimensions></Image>"
+        "</Information></Metadata></ImageDocument>"
+    )
+    tiles = [({"X": 0, "Y": 0, "C": c}, plane) for c, plane in enumerate(stack(2))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, xml))
+    assert series.channel_names == names
+
+
+def test_names_go_by_the_number_of_a_channel(tmp_path):
     with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
+        for c in (3, 5):
+            file.write(stack(1)[0][..., None], plane={"C": c})
+        file.write_metadata("a", channel_names={3: "three", 5: "five"})
+    (series,) = open_series(tmp_path / "a.czi")
+    assert series.channel_names == ["three", "five"]
+
+
+@pytest.mark.parametrize("compression", ["uncompressed:", "zstd1:PreProcess=HiLoByteUnpack"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_rgb_comes_as_red_green_blue(tmp_path, dtype, compression):
+    blue_first = random.integers(0, 255 if dtype == "u1" else 60000, (20, 30, 3)).astype(dtype)
+    with zeiss().create_czi(str(tmp_path / "a.czi"), compression_options=compression) as file:
         file.write(blue_first, plane={"C": 0})
     (series,) = open_series(tmp_path / "a.czi")
     assert (series.axes[-3:], series.shape[-3:], series.index_axes) == ("YXS", (20, 30, 3), "TCZS")
@@ -331,6 +417,47 @@ def test_phases_and_views_are_axes_of_their_own(tmp_path):
     np.testing.assert_array_equal(planes_in_place(series).reshape(image.shape), image)
 
 
+@pytest.mark.parametrize(("planes", "shift"), [((3, 2), 0), ((2, 2), 90)])
+def test_views_of_their_own_depth_or_place_are_series(tmp_path, planes, shift):
+    images = [stack(count) for count in planes]
+    tiles = [
+        ({"X": v * shift, "Y": 0, "V": v, "C": 0, "Z": z}, plane)
+        for v, image in enumerate(images)
+        for z, plane in enumerate(image)
+    ]
+    found = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert [(one.name, one.axes) for one in found] == [("view 0", "CZYX"), ("view 1", "CZYX")]
+    for one, image in zip(found, images, strict=True):
+        np.testing.assert_array_equal(planes_in_place(one)[0], image)
+
+
+def test_a_pyramid_is_left_out(tmp_path):
+    image = stack(2)
+    tiles = [({"X": 0, "Y": 0, "C": c, "M": 0}, image[c]) for c in range(2)]
+    tiles += [({"X": 0, "Y": 0, "C": c}, image[c, ::2, ::2].copy(), 2) for c in range(2)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert series.axes == "CYX"
+    np.testing.assert_array_equal(planes_in_place(series), image)
+
+
+@pytest.mark.parametrize("scale", [2, 0.5])
+def test_a_channel_of_other_pixels_is_not_lost(tmp_path, scale):
+    """Binned by its camera, or super-resolved: at first sight as the tiles of a pyramid."""
+    image = stack(2)
+    tiles = [({"X": 0, "Y": 0, "C": 0}, image[0]), ({"X": 0, "Y": 0, "C": 1}, image[1], scale)]
+    path = write_czi(tmp_path / "a.czi", tiles)
+    with pytest.raises(ClearfieldError, match=r"a\.czi has the plane T=0 C=1 Z=0 only with pixels"):
+        open_series(path)
+
+
+def test_a_dimension_that_is_not_known_is_an_axis(tmp_path):
+    image = stack(2)
+    tiles = [({"X": 0, "Y": 0, "A": a}, plane) for a, plane in enumerate(image)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.axes, series.shape) == ("AYX", (2, 20, 30))
+    np.testing.assert_array_equal(planes_of(series), image)
+
+
 @pytest.mark.parametrize("second", [0, 1])
 def test_a_subset_keeps_the_numbers_of_its_source(tmp_path, second):
     """Z begins at 7, T is 5 and the scene is 3."""
@@ -381,6 +508,27 @@ def test_not_a_czi(tmp_path, content, reason):
 def test_part_of_several_files(tmp_path):
     path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, stack(1)[0])], part=2)
     with pytest.raises(ClearfieldError, match="part 2 of an image in several files"):
+        open_series(path)
+
+
+@pytest.mark.parametrize("part", [1, 0])
+@pytest.mark.parametrize("name", ["a (1).czi", "a(1).czi"])
+def test_first_of_several_files(tmp_path, name, part):
+    tiles = [({"X": 0, "Y": 0}, stack(1)[0])]
+    path = write_czi(tmp_path / "a.czi", tiles)
+    write_czi(tmp_path / name, tiles, part=part)
+    if part:
+        with pytest.raises(ClearfieldError, match=r"a\.czi is an image in several files \(a ?\(1"):
+            open_series(path)
+    else:  # a copy, as file managers and browsers name it
+        assert len(open_series(path)) == 1
+
+
+def test_a_file_that_was_never_closed(tmp_path):
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, stack(1)[0])])
+    content = path.read_bytes()
+    path.write_bytes(content[:84] + bytes(16) + content[100:])
+    with pytest.raises(ClearfieldError, match=r"a\.czi has no list of its tiles: it is still"):
         open_series(path)
 
 

@@ -14,7 +14,7 @@ from clearfield.lif import open_series
 
 DATA = os.environ.get("SHARED_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
-IDS = {"X": 1, "Y": 2, "Z": 3, "T": 4, "E": 5, "M": 10}
+IDS = {"X": 1, "Y": 2, "Z": 3, "T": 4, "E": 5, "M": 10, "?": 98, "!": 99}
 
 
 def image_xml(name, axes, pixels, bits=None, unit="m", length=9e-7, tags=None):
@@ -42,9 +42,10 @@ def image_xml(name, axes, pixels, bits=None, unit="m", length=9e-7, tags=None):
     )
 
 
-def write_lif(path, *images):
-    """Write (name, axes, pixels, more) images."""
+def write_lif(path, *images, change=str):
+    """Write (name, axes, pixels, more) images; `change` may alter the XML of their elements."""
     elements = "".join(image_xml(*image[:3], **(image[3:] or ({},))[0]) for image in images)
+    elements = change(elements)
     xml = (
         '<LMSDataContainerHeader Version="2"><Element Name="experiment">'
         f"<Children>{elements}</Children></Element></LMSDataContainerHeader>"
@@ -124,6 +125,55 @@ def test_several_images_in_one_file(tmp_path, dtype):
     for one, expected in zip(series, (a, b), strict=True):
         np.testing.assert_array_equal(planes_of(one), expected)
         np.testing.assert_array_equal(planes_in_place(one), expected)
+
+
+def test_images_of_the_same_name_are_all_there(tmp_path):
+    images = [(name, "ZYX", counting(2, 5, 6) + n) for n, name in enumerate("ab")]
+    path = write_lif(tmp_path / "a.lif", *images, change=lambda x: x.replace('"b"', '"a"'))
+    series = open_series(path)
+    assert [one.name for one in series] == ["a", "a"]
+    for one, (_, _, expected) in zip(series, images, strict=True):
+        np.testing.assert_array_equal(planes_of(one), expected)
+
+
+def test_folders_in_folders(tmp_path):
+    def nest(xml):
+        wrap = '<Element Name="{}"><Children>{}</Children></Element>'
+        return wrap.format("outer", wrap.format("inner", xml))
+
+    path = write_lif(tmp_path / "a.lif", ("a", "YX", counting(5, 6)), change=nest)
+    assert [one.name for one in open_series(path)] == ["outer/inner/a"]
+
+
+def test_what_has_no_pixels_is_left_out(tmp_path):
+    """Lifetimes, a folder, an image that was given up before its first pixel."""
+    others = (
+        '<Element Name="f"><Data><SingleMoleculeDetection IsImage="true"/></Data></Element>'
+        '<Element Name="g"><Data><Collection/></Data><Children/></Element>'
+        '<Element Name="h"><Data><Image><ImageDescription><Channels/><Dimensions/>'
+        "</ImageDescription></Image></Data></Element>"
+    )
+    image = ("a", "YX", counting(5, 6))
+    path = write_lif(tmp_path / "a.lif", image, change=lambda xml: others + xml)
+    assert [one.name for one in open_series(path)] == ["a"]
+    path = write_lif(tmp_path / "a.lif", image, change=lambda xml: others)
+    with pytest.raises(ClearfieldError, match=r"a\.lif holds no images, or only lifetimes"):
+        open_series(path)
+
+
+def test_an_image_whose_pixels_are_not_there(tmp_path):
+    image = ("a", "YX", counting(5, 6))
+    path = write_lif(tmp_path / "a.lif", image, change=lambda xml: xml.replace("block_a", "b"))
+    with pytest.raises(ClearfieldError, match=r"a\.lif is truncated .* pixels of image a are not"):
+        open_series(path)
+
+
+def test_two_unknown_axes(tmp_path):
+    pixels = counting(2, 3, 5, 6)
+    (series,) = open_series(write_lif(tmp_path / "a.lif", ("a", "?!YX", pixels)))
+    assert (series.axes, series.shape) == ("QQYX", pixels.shape)
+    planes = [series.read(index) for index in np.ndindex(2, 3)]
+    np.testing.assert_array_equal(np.reshape(planes, pixels.shape), pixels)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from clearfield.nd2 import open_series  # noqa: E402
 
 DATA = os.environ.get("SHARED_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
+random = np.random.default_rng(4)
 KINDS = {bool: "bool", int: "lx_uint32", float: "double", str: "CLxStringW"}
 
 
@@ -45,8 +46,12 @@ def loop_of(axis, count, inner):
 
 
 def write_nd2(path, frames, loops=(), *, names=("DAPI",), calibration=0.25, bits=12, padding=0,
-              compressed=False, leave_out=(), probe=True, claimed_rows=None):  # fmt: skip
-    """Write frames, each (Y, X) or (Y, X, components), of loops (axis, count), slowest first."""
+              compressed=False, leave_out=(), probe=True, claimed_rows=None,
+              more=None):  # fmt: skip
+    """Write frames, each (Y, X) or (Y, X, components), of loops (axis, count), slowest first.
+
+    `compressed` is False, True or "lossy"; `more` are metadata.
+    """
     height, width, components = *frames[0].shape[:2], frames[0][0, 0].size
     itemsize = frames[0].itemsize
     experiment = None
@@ -56,7 +61,7 @@ def write_nd2(path, frames, loops=(), *, names=("DAPI",), calibration=0.25, bits
         "uiWidth": width, "uiWidthBytes": width * components * itemsize + padding,
         "uiHeight": claimed_rows or height, "uiComp": components, "uiBpcInMemory": 8 * itemsize,
         "uiBpcSignificant": bits, "uiSequenceCount": len(frames),
-        "eCompression": 0 if compressed else 2,
+        "eCompression": {False: 2, True: 0, "lossy": 1}[compressed],
     }  # fmt: skip
     metadata = {
         "bCalibrated": calibration is not None,
@@ -69,7 +74,7 @@ def write_nd2(path, frames, loops=(), *, names=("DAPI",), calibration=0.25, bits
                 for n, name in enumerate(names)
             },
         },
-    }
+    } | (more or {})
     chunks = {b"ImageAttributesLV!": attributes, b"ImageMetadataSeqLV|0!": metadata}
     if experiment:
         chunks[b"ImageMetadataLV!"] = experiment
@@ -90,6 +95,45 @@ def write_nd2(path, frames, loops=(), *, names=("DAPI",), calibration=0.25, bits
     location = len(content)
     listed += b"ND2 CHUNK MAP SIGNATURE 0000001!" + struct.pack("<Q", location)
     path.write_bytes(content + chunk(b"ND2 FILEMAP SIGNATURE NAME 0001!", listed))
+    return path
+
+
+def write_legacy(path, frames, *, names=("DAPI",), calibration=0.25, bits=None):
+    """Write frames (T, components, Y, X[, S]) in the JPEG 2000 layout of NIS-Elements 2."""
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    height, width = frames.shape[2:4]
+    components = frames.shape[4] if frames.ndim == 5 else len(names)
+    bits = bits or 8 * frames.itemsize
+    content, entries = b"", []
+
+    def box(kind, name, data):
+        nonlocal content
+        entries.append(struct.pack("<4s4sI4x", kind, name, len(content)))
+        content += struct.pack(">I4s", 8 + len(data), kind) + data
+
+    header = struct.pack(">I4siihBBBB", 22, b"ihdr", height, width, components, bits - 1, 7, 0, 0)
+    box(b"jP  ", b"", b"\r\n\x87\n")
+    box(b"jp2h", b"", header)
+    planes = {
+        f"_{n:05}": {"uiCompCount": components, "sOpticalConfigName": name, "uiColor": 255}
+        for n, name in enumerate(names)
+    }
+    metadata = variant({
+        "dCalibration": calibration or 1.0, "bCalibrated": calibration is not None,
+        "sPicturePlanes": {"uiCount": len(names), "uiCompCount": components, "sPlane": planes},
+    })  # fmt: skip
+    for frame in frames:
+        box(b"uuid", b"VCAL", b"<variant/>")
+        box(b"uuid", b"VIMD", metadata.encode())
+        for component in frame:
+            data = codecs.jpeg2k_encode(component, level=0, codecformat="j2k", bitspersample=bits)
+            box(b"jp2c", b"LUNK", data)
+    period = {"uiCount": len(frames), "dStart": 0.0, "dPeriod": 1.0, "dDuration": 1.0}
+    loop = {"eType": 8, "uLoopPars": {"uiCount": len(frames), "pPeriod": {"_0": period}}}
+    box(b"uuid", b"AIMD", variant(loop).encode())
+    chunk_map = struct.pack(">I", len(entries)) + b"".join(entries)
+    end = b"LABORATORY IMAGING ND BOX MAP 00" + struct.pack("<Q", len(chunk_map) + 40)
+    path.write_bytes(content + chunk_map + end)
     return path
 
 
@@ -184,6 +228,93 @@ def test_colours(tmp_path):
     np.testing.assert_array_equal(nd2.imread(path), pixels)
 
 
+def test_components_that_are_no_colours_are_channels(tmp_path):
+    pixels = counting(2, 8, 10, 4)
+    path = write_nd2(tmp_path / "a.nd2", pixels, [("Z", 2)], names=("one plane",))
+    (series,) = open_series(path)
+    assert (series.axes, series.shape, series.channel_names) == ("ZCYX", (2, 4, 8, 10), [])
+    np.testing.assert_array_equal(planes_of(series), pixels.transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_two_colour_images_in_a_frame(tmp_path, padding, compressed):
+    pixels = counting(2, 8, 9, 2, 3, dtype="u1")
+    path = write_nd2(
+        tmp_path / "a.nd2", pixels.reshape(2, 8, 9, 6), [("Z", 2)], names="ab",
+        padding=padding, compressed=compressed,
+    )  # fmt: skip
+    (series,) = open_series(path)
+    assert (series.axes, series.index_axes) == ("ZCYXS", "ZCS")
+    np.testing.assert_array_equal(planes_of(series), pixels.transpose(0, 3, 4, 1, 2))
+
+
+def test_a_channel_without_a_name_leaves_the_others_theirs(tmp_path):
+    path = write_nd2(tmp_path / "a.nd2", counting(1, 8, 10, 3), names=("DAPI", "", "DAPI"))
+    (series,) = open_series(path)
+    assert series.channel_names == ["DAPI", "", "DAPI"]
+
+
+def test_frames_of_no_loop_are_not_lost(tmp_path):
+    pixels = counting(6, 8, 10)
+    (series,) = open_series(write_nd2(tmp_path / "a.nd2", pixels))
+    assert (series.axes, series.shape) == ("QYX", (6, 8, 10))
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    np.testing.assert_array_equal(planes_in_place(series), pixels)
+    path = write_nd2(tmp_path / "b.nd2", pixels, [("Z", 3)])
+    with pytest.raises(ClearfieldError, match=r"b\.nd2 has 6 frames, but its loops .* for 3"):
+        open_series(path)
+
+
+def test_the_rest_of_a_round_that_was_stopped_is_left_out(tmp_path):
+    """The loops count whole rounds: two of three planes here, where eight frames were recorded."""
+    pixels = counting(8, 8, 10)
+    (series,) = open_series(write_nd2(tmp_path / "a.nd2", pixels, [("T", 2), ("Z", 3)]))
+    np.testing.assert_array_equal(planes_of(series).reshape(6, 8, 10), pixels[:6])
+
+
+def test_rows_of_a_line_scan_have_no_length(tmp_path):
+    path = write_nd2(tmp_path / "a.nd2", counting(1, 8, 10), more={"ePictureYAxis": 2})
+    (series,) = open_series(path)
+    assert series.pixel_size_um == {"x": 0.25, "y": None, "z": None}
+
+
+def test_lossy_compression_is_refused(tmp_path):
+    image = np.zeros((3, 50, 60), "u2")
+    path = write_nd2(tmp_path / "a.nd2", image, [("Z", 3)], compressed="lossy")
+    with pytest.raises(ClearfieldError, match=r"a\.nd2 is compressed with loss"):
+        open_series(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "names"),
+    [("u1", 8, ("DAPI",)), ("u2", 12, ("DAPI",)), ("u2", 16, ("DAPI", "GFP"))],
+)
+def test_legacy(tmp_path, dtype, bits, names):
+    pixels = random.integers(0, 2**bits, (3, len(names), 8, 10)).astype(dtype)
+    path = write_legacy(tmp_path / "a.nd2", pixels, names=names, bits=bits)
+    (series,) = open_series(path)
+    assert (series.axes.replace("C", ""), series.dtype) == ("TYX", np.dtype(dtype))
+    assert series.pixel_size_um == {"x": 0.25, "y": 0.25, "z": None}
+    assert (series.channel_names, series.saturation_level) == (list(names), 2**bits - 1)
+    planes = planes_of(series)
+    assert planes.dtype == series.dtype
+    np.testing.assert_array_equal(planes.reshape(pixels.shape), pixels)
+
+
+def test_legacy_colours(tmp_path):
+    pixels = random.integers(0, 256, (2, 1, 8, 10, 3), dtype="u1")
+    (series,) = open_series(write_legacy(tmp_path / "a.nd2", pixels))
+    assert (series.axes, series.shape) == ("TYXS", (2, 8, 10, 3))
+    np.testing.assert_array_equal(planes_of(series), pixels[:, 0].transpose(0, 3, 1, 2))
+
+
+def test_legacy_uncalibrated(tmp_path):
+    path = write_legacy(tmp_path / "a.nd2", counting(3, 1, 8, 10), calibration=None)
+    (series,) = open_series(path)
+    assert series.pixel_size_um == {"x": None, "y": None, "z": None}
+
+
 def test_one_frame(tmp_path):
     pixels = counting(1, 8, 10)
     (series,) = open_series(write_nd2(tmp_path / "a.nd2", pixels))
@@ -241,6 +372,19 @@ def test_a_hole_in_the_middle(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:20000] + content[21000:])
     with pytest.raises(ClearfieldError, match=r"a\.nd2 .*(damaged|cannot be read)"):
+        open_series(path)
+
+
+@pytest.mark.parametrize("name", ["ImageAttributesLV", "ND2 FILEMAP SIGNATURE NAME 0001"])
+def test_a_chunk_that_claims_more_than_the_file_has(tmp_path, name):
+    """Its length is read before its bytes, and would be taken from memory."""
+    path = write_nd2(tmp_path / "a.nd2", counting(4, 50, 60), [("Z", 4)])
+    content = path.read_bytes()
+    place = content.index(name.encode() + b"!") - 8
+    path.write_bytes(content[:place] + struct.pack("<Q", 2**55) + content[place + 8 :])
+    with pytest.raises(
+        ClearfieldError, match=r"a\.nd2 .*(damaged: ImageAttributesLV is not|map is damaged)"
+    ):
         open_series(path)
 
 
