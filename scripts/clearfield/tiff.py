@@ -235,7 +235,8 @@ def _series(
         axes = axes.replace("Z", "Q").replace("T", "Q")
     claimed = math.prod(shape) * dtype.itemsize
     available = tif.filehandle.size
-    if series.is_multifile:
+    here = keyframe.parent is tif and not series.is_multifile
+    if not here:
         available = sum(Path(file).stat().st_size for file in _files(series))
     if 0 in shape or claimed > available * _expansion(keyframe):
         raise ClearfieldError(
@@ -254,7 +255,7 @@ def _series(
         **describe(tif, series, number),
     )  # fmt: skip
     pages = _scattered_pages(tif, series, starts, name)
-    if pages is None and series.dataoffset is not None and not series.is_multifile:
+    if pages is None and series.dataoffset is not None and here:
         _set_contiguous(result, series.dataoffset, tif, path)
     else:
         _set_pages(result, pages or list(series), keyframe, path)
@@ -355,10 +356,7 @@ def _set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: s
         )
     folder, here = Path(path).parent, Path(path).parent.absolute()
     absolute = _files(pages)
-    series.files = [
-        path if len(absolute) == 1 else str(folder / os.path.relpath(file, here))
-        for file in absolute
-    ]
+    series.files = [str(folder / os.path.relpath(file, here)) for file in absolute]
     numbers = {file: number for number, file in enumerate(absolute)}
     files = [numbers[page.parent.filehandle.path] for page in pages]
     byte_orders = {page.parent.byteorder for page in pages}
