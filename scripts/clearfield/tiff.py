@@ -228,11 +228,15 @@ def _series(
     name = Path(path).name
     keyframe = series.keyframe
     dtype = np.dtype(series.dtype)
+    if tif.is_lsm and dtype == np.uint32:  # SampleFormat is missing; LSM has no such integers
+        dtype = np.dtype("f4")
     shape = tuple(int(length) for length in series.shape)
     letters = _LETTERS.get(series.kind, {})
     axes = "".join(letters.get(axis, axis) for axis in series.axes)
     if series.kind == "stk" and _has_wavelengths(tif):
         axes = axes.replace("Z", "Q").replace("T", "Q")
+    if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
+        shape, axes = _count_images(tif, shape, axes, name)
     claimed = math.prod(shape) * dtype.itemsize
     available = tif.filehandle.size
     here = keyframe.parent is tif and not series.is_multifile
@@ -260,6 +264,21 @@ def _series(
     else:
         _set_pages(result, pages or list(series), keyframe, path)
     return result
+
+
+def _count_images(
+    tif: tifffile.TiffFile, shape: tuple[int, ...], axes: str, name: str
+) -> tuple[tuple[int, ...], str]:
+    """Compare the planes behind ImageJ's only directory with their axes, which tifffile goes by."""
+    images, planes = tif.imagej_metadata.get("images", 1), math.prod(shape) // tif.pages.first.size
+    if planes == 1 < images:
+        return (images, *shape), f"I{axes}"
+    if images > planes and tif.filehandle.size > images * tif.pages.first.nbytes:
+        raise ClearfieldError(
+            f"{name} contradicts itself: ImageJ's description has {images} images, and axes for "
+            f"{planes} of them; open it in ImageJ, set its dimensions and save it again"
+        )
+    return shape, axes
 
 
 def _has_wavelengths(tif: tifffile.TiffFile) -> bool:
@@ -485,6 +504,8 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
                         data, segment, jpegtables=page.jpegtables
                     )
                     part = part[layer % tile_depth, ..., k]
+                    if series.dtype.kind == "f" and part.dtype.kind == "u":  # of LSM
+                        part = part.view(series.dtype)
                 except MemoryError:
                     raise
                 except Exception as error:

@@ -248,6 +248,55 @@ def test_micrometres_of_a_slide_scanner(tmp_path):
     assert stack.pixel_size_um == {"x": 0.499, "y": 0.499, "z": None}
 
 
+def write_lsm(path, pixels, codec=1):
+    """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel."""
+    depth, channels, height, width = pixels.shape
+    data, link = bytearray(8), 4
+
+    def put(content):
+        start = len(data)
+        data.extend(content)
+        return start
+
+    info = struct.pack("<I9i", 67127628, 500, width, height, depth, channels, 1, 5, 2, 2)
+    info += struct.pack("<3d", 1e-7, 2e-7, 5e-7)
+    info = put(info.ljust(500, b"\0"))
+    thumbnail = np.zeros((3, 2, 2), "u1")
+    for page in (page for planes in pixels for page in (planes, thumbnail)):
+        samples, rows, columns = page.shape
+        count = max(samples, 3)  # that many values, also for two channels
+        packed = codec != 1 and page is not thumbnail
+        strips = [
+            put(tifffile.TIFF.COMPRESSORS[codec](plane.tobytes()) if packed else plane.tobytes())
+            for plane in page
+        ]
+        bits = put(struct.pack(f"<{count}H", *[8 * page.itemsize] * count))
+        sizes = put(struct.pack(f"<{samples}I", *[page[0].nbytes] * samples))
+        strips = put(struct.pack(f"<{samples}I", *strips))
+        tags = [(254, 4, 1, page is thumbnail), (256, 4, 1, columns), (257, 4, 1, rows),
+                (258, 3, count, bits), (259, 3, 1, codec if packed else 1), (262, 3, 1, 2),
+                (273, 4, samples, strips), (277, 3, 1, samples), (279, 4, samples, sizes),
+                (284, 3, 1, 2), (34412, 1, 500, info)]  # fmt: skip
+        tags = tags[: 11 if link == 4 else 10]
+        at = put(struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *t) for t in tags))
+        struct.pack_into("<I", data, link, at)
+        link = put(bytes(4))
+    struct.pack_into("<2sH", data, 0, b"II", 42)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("codec", [1, 5])
+@pytest.mark.parametrize(("channels", "dtype"), [(2, "u1"), (2, "u2"), (4, "u2"), (2, "f4")])
+def test_lsm(channels, dtype, codec, tmp_path):
+    """Real numbers are written without a SampleFormat; tifffile takes them for integers."""
+    pixels = RANDOM.integers(0, 250, (3, channels, 30, 40)).astype(dtype)
+    stack, found = read(write_lsm(tmp_path / "a.lsm", pixels, codec))
+    assert np.array_equal(found[0], pixels.swapaxes(0, 1))
+    assert found.dtype == dtype
+    assert stack.pixel_size_um == {"x": 0.1, "y": 0.2, "z": 0.5}
+
+
 def write_ndtiff(folder, pixels):
     """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
     height, width = pixels.shape[-2:]
@@ -453,22 +502,43 @@ def test_fewer_planes_in_imagejs_description_than_pages(tmp_path):
     assert "2 planes and the file 3 pages" in error(path)
 
 
-def test_an_imagej_stack_with_a_single_directory_that_was_cut(tmp_path):
-    """ImageJ's files above 4 GB have one directory; tifffile takes a cut one for one plane."""
-    path = write(tmp_path / "a.tif", np.zeros((6, 40, 50), "u2"), imagej=True,
-                 metadata={"axes": "ZYX"})  # fmt: skip
+def keep_one_directory(path):
+    """Leave the planes of an ImageJ file without directories, as ImageJ does above 4 GB."""
     data = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as tif:
         at = tif.pages[0].offset
         offset = tif.pages[0].dataoffsets[0]
         order = tif.byteorder
     count = struct.unpack_from(f"{order}H", data, at)[0]
-    struct.pack_into(f"{order}I", data, at + 2 + 12 * count, 0)  # no further directory
+    struct.pack_into(f"{order}I", data, at + 2 + 12 * count, 0)
+    path.write_bytes(data)
+    return data, offset
+
+
+def test_an_imagej_stack_with_a_single_directory_that_was_cut(tmp_path):
+    """tifffile takes a cut one for one plane."""
+    path = write(tmp_path / "a.tif", np.zeros((6, 40, 50), "u2"), imagej=True,
+                 metadata={"axes": "ZYX"})  # fmt: skip
+    data, offset = keep_one_directory(path)
     path.write_bytes(data[: offset + 6 * 4000])
     assert read(path)[0].shape == (1, 1, 6, 40, 50)
     (tmp_path / "a.stack").unlink()
     path.write_bytes(data[: offset + 4 * 4000])
     assert "a.tif is cut short: ImageJ wrote 6 planes of 4000 bytes" in error(path)
+
+
+def test_an_imagej_stack_with_a_single_directory_that_only_counts_images(tmp_path):
+    """tifffile takes it for its first plane."""
+    pixels = RANDOM.integers(0, 4096, (6, 40, 50), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, imagej=True, metadata={"axes": "ZYX"})
+    keep_one_directory(path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"slices=6", b"loops=66"))
+    assert 'load_stack.axes: "ZYX"' in error(path)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
+    (tmp_path / "a.stack").unlink()
+    path.write_bytes(data.replace(b"slices=6", b"slices=3"))
+    assert "6 images, and axes for 3 of them" in error(path)
 
 
 @pytest.mark.parametrize("pages", [1, 2, 150])
