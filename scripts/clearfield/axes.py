@@ -126,9 +126,10 @@ def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, 
             reason = (
                 f"has {shape}: {sizes['S']} samples a pixel, be they channels or something else"
             )
-        raise ClearfieldError(
-            f'{name} {reason}; to take each as a channel set load_stack.axes: "{suggest(letters)}"'
-        )
+        mend = f'to take each as a channel set load_stack.axes: "{suggest(letters)}"'
+        if "S" in suggest(letters):  # C is taken
+            mend = "to take one of them set load_stack.select: {S: 0} (counted from 0)"
+        raise ClearfieldError(f"{name} {reason}; {mend}")
     for axis in "YX":
         if axis not in remaining:
             raise ClearfieldError(

@@ -18,7 +18,7 @@ import tifffile
 from .errors import ClearfieldError
 from .omexml import check_description, read_companion
 from .series import Series, split_positions
-from .tiffmeta import check_planes, describe
+from .tiffmeta import check_planes, describe, scanimage_axes
 
 # Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
 # made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
@@ -79,7 +79,8 @@ def open_series(path: str) -> list[Series]:
 def _open(path: str, xml: str | None) -> tifffile.TiffFile:
     """Open a TIFF, with OME-XML of another file or mended where its own will not do."""
     if xml is None:
-        tif = tifffile.TiffFile(path)
+        # For ScanImage it would count pages by the size of the file, and miss the last one.
+        tif = tifffile.TiffFile(path, is_scanimage=False)
         try:
             text, size = tif.pages.first.description, tif.filehandle.size
             xml = check_description(text, path, size, needed=not tif.is_mmstack)
@@ -203,7 +204,8 @@ def _check_values(
 def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
     """Raise where the first page contradicts itself, or ImageJ's planes are not all there."""
     page = tif.pages.first
-    if page.dtype is None:
+    # tifffile takes 24 bits for packed ones; they are bytes in the file's order.
+    if page.dtype is None or (_bits(page) == 24 and page.dtype.kind != "f"):
         raise ClearfieldError(
             f"{name} has pixels of {page.bitspersample} bits (sample format "
             f"{int(page.sampleformat)}), which cannot be read; save it with 8, 16 or 32 bits"
@@ -237,6 +239,9 @@ def _series(
         axes = axes.replace("Z", "Q").replace("T", "Q")
     if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
         shape, axes = _count_images(tif, shape, axes, name)
+    if keyframe.is_scanimage and series.kind == "uniform" and len(series) > 1:
+        lead, lengths = scanimage_axes(tif, len(series))
+        shape, axes = (*lengths, *keyframe.shape), lead + keyframe.axes
     claimed = math.prod(shape) * dtype.itemsize
     available = tif.filehandle.size
     here = keyframe.parent is tif and not series.is_multifile
@@ -256,7 +261,7 @@ def _series(
         )
     result = Series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
-        **describe(tif, series, number),
+        **describe(tif, series, number, dict(zip(axes, shape, strict=True)).get("C", 1)),
     )  # fmt: skip
     pages = _scattered_pages(tif, series, starts, name)
     if pages is None and series.dataoffset is not None and here:

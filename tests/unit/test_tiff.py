@@ -136,6 +136,13 @@ def test_rgb_is_refused_or_taken_as_channels(keywords, tmp_path):
     assert np.array_equal(found[0, :, 0], pixels.transpose(2, 0, 1))
 
 
+def test_rgb_of_several_channels_is_selected_from(tmp_path):
+    pixels = RANDOM.integers(0, 255, (2, 20, 30, 3), dtype="u1")
+    path = write(tmp_path / "a.tif", pixels, photometric="rgb", metadata={"axes": "CYXS"})
+    assert "load_stack.select: {S: 0}" in error(path)
+    assert np.array_equal(read(path, select={"S": 1})[1][0, :, 0], pixels[..., 1])
+
+
 def test_twelve_bits_packed(tmp_path):
     pixels = RANDOM.integers(0, 4096, (20, 30), dtype="u2")
     a, b = pixels[:, ::2], pixels[:, 1::2]
@@ -157,6 +164,15 @@ def test_truth_values_and_half_floats(tmp_path):
     half = RANDOM.normal(size=(3, 20, 30)).astype("f2")
     stack, found = read(write(tmp_path / "a.tif", half, metadata={"axes": "ZYX"}))
     assert np.array_equal(found[0, 0], half.astype("f4"))
+
+
+def test_integers_of_24_bits_are_refused(tmp_path):
+    """TIFF 6.0 leaves the order of their bytes to the file's, tifffile does not."""
+    path = write(tmp_path / "a.tif", np.zeros((20, 90), "u1"), rowsperstrip=20)
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags[256].overwrite(30)
+        tif.pages.first.tags[258].overwrite(24)
+    assert "24 bits" in error(path)
 
 
 @pytest.mark.parametrize("dtype", ["c8", "c16", "i8", "u8"])
@@ -297,6 +313,58 @@ def test_lsm(channels, dtype, codec, tmp_path):
     assert stack.pixel_size_um == {"x": 0.1, "y": 0.2, "z": 0.5}
 
 
+NEW = """SI.VERSION_MAJOR = 2020
+SI.hChannels.channelSave = [1;3]
+SI.hChannels.channelName = {'Green' 'Red' 'Far red'}
+SI.hStackManager.enable = true
+SI.hStackManager.stackZStepSize = 5
+SI.hStackManager.numSlices = %s
+SI.hStackManager.framesPerSlice = %s
+"""
+OLD = """state.acq.numberOfChannelsSave=2\rstate.acq.zStepSize=5\rstate.acq.averaging=0\r
+state.acq.numberOfZSlices=%s\rstate.acq.numberOfFrames=%s\r"""
+
+
+def write_scanimage(path, planes, text, bigtiff=False):
+    pixels = RANDOM.integers(0, 4096, (planes, 8, 9), dtype="i2")
+    texts = {"software": text} if text.startswith("SI") else {"description": text}
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as writer:
+        for plane in pixels:
+            writer.write(plane, metadata=None, contiguous=False, photometric="minisblack", **texts)
+    return pixels
+
+
+@pytest.mark.parametrize("bigtiff", [True, False])
+@pytest.mark.parametrize("text", [NEW, OLD])
+@pytest.mark.parametrize(
+    ("slices", "frames", "shape", "axes"),
+    [(3, 4, (3, 4, 2), "ZTC"), (3, 1, (4, 3, 2), "TZC"), (1, 12, (1, 12, 2), "ZTC"),
+     (1, "Inf", (12, 1, 2), "TZC")],
+)  # fmt: skip
+def test_scanimage(slices, frames, shape, axes, text, bigtiff, tmp_path):
+    """Volumes, slices, frames, channels; tifffile takes all volumes for one stack."""
+    if text == OLD and frames == "Inf":
+        pytest.skip("in version 3, frames are counted")
+    pixels = write_scanimage(tmp_path / "a.tif", 24, text % (slices, frames), bigtiff)
+    stack, found = read(tmp_path / "a.tif")
+    expected = pixels.reshape(*shape, 8, 9).transpose([axes.index(a) for a in "TCZ"] + [3, 4])
+    assert np.array_equal(found, expected)
+    assert stack.pixel_size_um["z"] == 5
+    if text == NEW:
+        assert stack.channel_names == ["Green", "Far red"]
+
+
+@pytest.mark.parametrize(
+    ("planes", "slices", "frames", "more"),
+    [(24, 2, 3, ""), (22, 3, 1, ""), (23, 1, 1, ""), (24, 3, "Inf", ""),
+     (24, 4, 1, "SI.hFastZ.discardFlybackFrames = false\n"
+                "SI.hFastZ.numDiscardFlybackFrames = 2\n")],
+)  # fmt: skip
+def test_frames_of_scanimage_that_do_not_add_up(planes, slices, frames, more, tmp_path):
+    write_scanimage(tmp_path / "a.tif", planes, NEW % (slices, frames) + more)
+    assert "does not say what Q stands for" in error(tmp_path / "a.tif")
+
+
 def write_ndtiff(folder, pixels):
     """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
     height, width = pixels.shape[-2:]
@@ -422,6 +490,24 @@ def test_what_the_user_says_goes_first(tmp_path):
     assert stack.channel_names == ["a", "b"]
     (tmp_path / "a.stack").unlink()
     assert "has 2 channels" in error(path, channel_names=["a"])
+
+
+def test_channels_of_ome_without_names(tmp_path):
+    for text, names in (
+        ('Name="DAPI"/><Channel ID="Channel:0:1"/>', ["DAPI", "channel 1"]),
+        ('Name="DAPI"/>', ["DAPI", "channel 1"]),
+        ("/>", ["channel 0", "channel 1"]),
+    ):
+        xml = tifffile.OmeXml()
+        xml.addimage(
+            "uint16", (2, 8, 9), (2, 1, 1, 8, 9, 1), axes="CYX", Channel={"Name": ["", ""]}
+        )
+        found = xml.tostring()
+        start, stop = found.index("<Channel"), found.index("<TiffData")
+        found = f'{found[:start]}<Channel ID="Channel:0:0" {text}{found[stop:]}'
+        path = write(tmp_path / "a.ome.tif", np.zeros((2, 8, 9), "u2"), description=found,
+                     metadata=None)  # fmt: skip
+        assert read(path)[0].channel_names == names
 
 
 def test_labels_of_imagej_name_channels(tmp_path):
