@@ -18,7 +18,7 @@ import tifffile
 from .errors import ClearfieldError
 from .omexml import check_description, read_companion
 from .series import Series, split_positions
-from .tiffmeta import check_planes, describe, scanimage_axes
+from .tiffmeta import check_planes, describe, scanimage_axes, stk_axis
 
 # Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
 # made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
@@ -235,8 +235,8 @@ def _series(
     shape = tuple(int(length) for length in series.shape)
     letters = _LETTERS.get(series.kind, {})
     axes = "".join(letters.get(axis, axis) for axis in series.axes)
-    if series.kind == "stk" and _has_wavelengths(tif):
-        axes = axes.replace("Z", "Q").replace("T", "Q")
+    if series.kind == "stk" and len(axes) == len(keyframe.axes) + 1:
+        axes = stk_axis(tif) + keyframe.axes
     if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
         shape, axes = _count_images(tif, shape, axes, name)
     if keyframe.is_scanimage and series.kind == "uniform" and len(series) > 1:
@@ -284,12 +284,6 @@ def _count_images(
             f"{planes} of them; open it in ImageJ, set its dimensions and save it again"
         )
     return shape, axes
-
-
-def _has_wavelengths(tif: tifffile.TiffFile) -> bool:
-    """Whether planes of a STK differ in wavelength; tifffile takes them for slices all the same."""
-    wavelengths = np.atleast_1d((tif.stk_metadata or {}).get("Wavelengths", 0))
-    return np.unique(wavelengths).size > 1
 
 
 def _scattered_pages(

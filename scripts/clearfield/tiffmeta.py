@@ -216,15 +216,34 @@ def _lsm(tif: tifffile.TiffFile) -> dict:
     }
 
 
+def stk_axis(tif: tifffile.TiffFile) -> str:
+    """Say what the planes of a STK differ in: Z, T, or Q where it is not one thing alone.
+
+    tifffile takes wavelengths for slices, and slices for time where a first one has no distance.
+    """
+    meta = tif.stk_metadata or {}
+    # Each distance is that from the plane before; the first has none, whatever stands there.
+    moved = np.nan_to_num(np.atleast_1d(meta.get("ZDistance", 0))[1:], posinf=0) != 0
+    heights = np.diff(np.atleast_1d(meta.get("AbsoluteZ", 0)))
+    even = heights.any() and np.allclose(heights, heights.mean(), rtol=0.05)
+    if np.unique(np.atleast_1d(meta.get("Wavelengths", 0))).size > 1:
+        return "Q"
+    if moved.any() or even:  # evenly spaced heights without distances may be a drift of focus
+        return "Z" if moved.all() else "Q"
+    times = np.atleast_1d(meta.get("TimeCreated", 0))
+    return "T" if times.size > 1 and np.diff(times).all() else "I"
+
+
 def _stk(tif: tifffile.TiffFile) -> dict:
     meta = tif.stk_metadata or {}
     unit = meta.get("CalibrationUnits")
-    spacing = np.atleast_1d(meta.get("ZDistance", 0))
+    spacing = np.atleast_1d(meta.get("ZDistance", 0))[1:]
+    even = spacing.size and np.allclose(spacing, spacing[0], rtol=0.05)
     return {
         "pixel_size_um": {
             "x": micrometres(meta.get("XCalibration"), unit),
             "y": micrometres(meta.get("YCalibration"), unit),
-            "z": micrometres(spacing[-1], unit) if spacing.size else None,
+            "z": micrometres(spacing[0], unit) if even else None,
         }
     }
 

@@ -221,7 +221,7 @@ def test_an_ome_tiff_of_several_files(tmp_path):
     assert "a1.ome.tif is not beside it" in error(tmp_path / names[0])
 
 
-def write_stk(path, pixels, wavelengths):
+def write_stk(path, pixels, wavelengths, distances=None, heights=None):
     """Write planes as MetaMorph does: one page, and tags with values for each plane."""
     planes, height, width = pixels.shape
     data = bytearray(8) + pixels.tobytes()
@@ -234,12 +234,17 @@ def write_stk(path, pixels, wavelengths):
     size = put(1, 4)
     unit = put(3, *struct.unpack("<I", b"um\0\0"))
     scale = put(4, size, 5, size, 6, unit)
-    steps = put(*(1500, 1000, 0, 0, 0, 0) * planes)
+    fractions = [(0, 0) if step is None else (step, 1000) for step in distances or [1500] * planes]
+    steps = put(*(n for plane in range(planes) for n in (*fractions[plane], 0, 100 * plane, 0, 0)))
     waves = put(*(number for wavelength in wavelengths for number in (wavelength, 1)))
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
             (262, 4, 1, 1), (273, 4, 1, 8), (277, 4, 1, 1), (278, 4, 1, height),
             (279, 4, 1, 2 * height * width), (33628, 4, 3, scale), (33629, 5, planes, steps),
-            (33630, 5, planes, waves)]  # fmt: skip
+            (33630, 5, planes, waves), (33631, 4, planes, len(data))]  # fmt: skip
+    if heights is None:
+        tags.pop()
+    else:
+        data += struct.pack(f"<H{2 * planes}IH", 40, *(n for h in heights for n in (h, 1000)), 0)
     struct.pack_into("<2sHI", data, 0, b"II", 42, len(data))
     data += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
     path.write_bytes(data + bytes(4))
@@ -254,6 +259,21 @@ def test_wavelengths_of_metamorph_are_no_slices(tmp_path):
     (tmp_path / "a.stack").unlink()
     path = write_stk(tmp_path / "a.stk", pixels, [405, 488] * 2)
     assert "does not say what Q stands for" in error(path)
+
+
+@pytest.mark.parametrize(
+    ("distances", "heights", "axis"),
+    [([0, 500, 500, 500], None, "Z"), ([500] * 4, [500, 1000, 1500, 2000], "Z"),
+     ([0] * 4, None, "T"), ([None] * 4, None, "T"), ([0] * 4, [500, 507, 499, 500], "T"),
+     ([0] * 4, [500, 1000, 1500, 2000], "Q"), ([0, 500, 0, 500], None, "Q")],
+)  # fmt: skip
+def test_distances_of_metamorph(distances, heights, axis, tmp_path):
+    """The first plane has none before it; two of two positions are no stack of four."""
+    pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
+    path = write_stk(tmp_path / "a.stk", pixels, [488] * 4, distances, heights)
+    (series,) = open_series(str(path))
+    assert series.axes == f"{axis}YX"
+    assert series.pixel_size_um["z"] == (0.5 if axis == "Z" else None)
 
 
 def test_micrometres_of_a_slide_scanner(tmp_path):
