@@ -30,9 +30,10 @@ _VALUE_BYTES = {
     18: 8,
 }  # fmt: skip
 # Where tifffile means something else by a letter than clearfield does: phases, lifetimes and tiles
-# of OME-TIFF, positions of Micro-Manager.
-_LETTERS = {"ome": {"P": "H", "H": "L", "R": "M"}, "ndtiff": {"R": "P"}, "mmstack": {"R": "P"}}
-_OF_POSITIONS = {"lsm", "mmstack", "ndtiff"}
+# of OME-TIFF, positions of Micro-Manager and FluoView.
+_LETTERS = {"ome": {"P": "H", "H": "L", "R": "M"}, "ndtiff": {"R": "P"}, "mmstack": {"R": "P"},
+            "fluoview": {"R": "P"}}  # fmt: skip
+_OF_POSITIONS = {"lsm", "mmstack", "ndtiff", "fluoview"}
 _BAND_BYTES = 1 << 20  # worth a task of its own when decoding
 
 

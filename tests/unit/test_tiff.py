@@ -385,6 +385,23 @@ def test_frames_of_scanimage_that_do_not_add_up(planes, slices, frames, more, tm
     assert "does not say what Q stands for" in error(tmp_path / "a.tif")
 
 
+def test_fluoview(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    header = np.zeros((), np.dtype(tifffile.TIFF.MM_HEADER))
+    dimensions = [(b"x", 9, 0, 0.25, b"um"), (b"y", 8, 0, 0.25, b"um"), (b"Z", 3, 0, -0.5, b"um"),
+                  (b"Ch", 2, 0, 1, b""), (b"XY", 2, 0, 1, b"")]  # fmt: skip
+    header["Dimensions"][: len(dimensions)] = dimensions
+    tags = [(34361, "B", header.nbytes, header.tobytes(), False), (34362, "d", 8, (0,) * 8, False)]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for plane in pixels.reshape(-1, 8, 9):
+            writer.write(plane, metadata=None, contiguous=False, photometric="minisblack",
+                         description="FLUOVIEW [Parameters]", extratags=tags)  # fmt: skip
+    for position in (0, 1):
+        stack, found = read(tmp_path / "a.tif", series=position)
+        assert np.array_equal(found[0], pixels[position])
+        assert stack.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 0.5}
+
+
 def write_ndtiff(folder, pixels):
     """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
     height, width = pixels.shape[-2:]
