@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import tifffile
@@ -34,7 +34,28 @@ _VALUE_BYTES = {
 _LETTERS = {"ome": {"P": "H", "H": "L", "R": "M"}, "ndtiff": {"R": "P"}, "mmstack": {"R": "P"},
             "fluoview": {"R": "P"}}  # fmt: skip
 _OF_POSITIONS = {"lsm", "mmstack", "ndtiff", "fluoview"}
+# Tags that say how the pixels of a page are to be understood, and what they are where not written.
+_LAYOUT = {256: 0, 257: 0, 258: 1, 259: 1, 266: 1, 277: 1, 278: 2**32, 284: 1, 317: 1, 322: 0,
+           323: 0, 339: 1}  # fmt: skip
+_UNLIKE = (
+    "cannot be read as one stack: its pages differ in size, type or compression; save it again"
+)
 _BAND_BYTES = 1 << 20  # worth a task of its own when decoding
+
+
+class _Directory(NamedTuple):
+    """What is wanted of the directory (IFD) of a page.
+
+    Attributes
+    ----------
+    start : int or None
+        Where its pixels begin, if the directory says it itself.
+    layout : tuple
+        The file's byte order and the values of `_LAYOUT`.
+    """
+
+    start: int | None
+    layout: tuple
 
 
 def open_series(path: str) -> list[Series]:
@@ -51,7 +72,7 @@ def open_series(path: str) -> list[Series]:
             file, xml = path, None
             if path.lower().endswith(".ome"):
                 file, xml = read_companion(path)
-            starts = _check_directories(file, Path(file).name)
+            directories = _check_directories(file, Path(file).name)
             with _open(file, xml) as tif:
                 check_planes(tif, Path(file).name)
                 _check_first_page(tif, Path(file).name)
@@ -60,13 +81,15 @@ def open_series(path: str) -> list[Series]:
                     for number, series in enumerate(tif.series)
                     if not series.keyframe.is_reduced
                     for part in _split(
-                        _series(tif, series, number, file, starts), series.kind, file
+                        _series(tif, series, number, file, directories), series.kind, file
                     )
                 ]
         except (ClearfieldError, MemoryError, OSError):
             raise
         except Exception as error:
             cause = messages[-1] if messages else f"{type(error).__name__}: {error}"
+            if "incompatible keyframe" in str(error):
+                raise ClearfieldError(f"{name} {_UNLIKE}") from None
             if "index" in cause and "out of range" in cause:
                 cause = "its description promises pages that are not there"
             raise ClearfieldError(f"{name} is a damaged TIFF file ({cause:.200})") from error
@@ -123,15 +146,15 @@ def _quiet() -> Iterator[list[str]]:
         logger.propagate = propagate
 
 
-def _check_directories(path: str, name: str) -> list[int | None]:
+def _check_directories(path: str, name: str) -> dict[int, _Directory]:
     """Follow the chain of directories (IFDs); raise where it leaves the file or runs in a circle.
 
     tifffile would take what it finds up to there for the whole file.
 
     Returns
     -------
-    list of int or None
-        Where the pixels of each page begin; None where the directory does not say it itself.
+    dict
+        The directories by their place, in their order.
     """
     size = Path(path).stat().st_size
     if size == 0:
@@ -147,15 +170,14 @@ def _check_directories(path: str, name: str) -> list[int | None]:
         count_format, link_format, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
         count_size, link_size = struct.calcsize(count_format), struct.calcsize(link_format)
         at = struct.unpack_from(order + link_format, head, 8 if big else 4)[0]
-        seen, starts = set(), []
+        found: dict[int, _Directory] = {}
         while at:
-            number = len(seen) + 1
-            if at in seen:
+            number = len(found) + 1
+            if at in found:
                 raise ClearfieldError(
                     f"{name} is damaged: its list of pages runs in a circle after page {number - 1}"
                 )
-            seen.add(at)
-            count = link = b""
+            body = count = link = b""
             if at < size:
                 file.seek(at)
                 count = file.read(count_size)
@@ -164,7 +186,6 @@ def _check_directories(path: str, name: str) -> list[int | None]:
                 if entries <= 4096:
                     body = file.read(entries * entry)
                     link = file.read(link_size)
-                    starts.append(_start(body, entry, order))
             if len(link) < link_size:
                 raise ClearfieldError(
                     f"{name} is cut short or damaged: page {number} should be described at byte "
@@ -172,19 +193,25 @@ def _check_directories(path: str, name: str) -> list[int | None]:
                 )
             if number == 1:
                 _check_values(file, at + count_size, entries, order, big, size, name)
+            found[at] = _read_directory(body, order, big)
             at = struct.unpack(order + link_format, link)[0]
-        if not seen:
+        if not found:
             raise ClearfieldError(f"{name} holds no image")
-    return starts
+    return found
 
 
-def _start(body: bytes, entry: int, order: str) -> int | None:
-    """Find the one value of StripOffsets in the entries of a directory."""
-    at = body.find(struct.pack(order + "H", 273))
-    if at < 0 or at % entry or at + entry > len(body):
-        return None
-    kind, count, value = struct.unpack_from(order + ("HQQ" if entry == 20 else "HII"), body, at + 2)
-    return value if count == 1 and kind in (4, 16) else None
+def _read_directory(body: bytes, order: str, big: bool) -> _Directory:
+    values, start = dict(_LAYOUT), None
+    for code, kind, count, value in struct.iter_unpack(order + ("HHQ8s" if big else "HHI4s"), body):
+        if code in values or code == 273:
+            form = {3: "H", 4: "I", 16: "Q"}.get(kind)
+            number = struct.unpack_from(order + form, value)[0] if form and count == 1 else None
+            if code == 273:
+                start = number if kind != 3 else None
+            else:
+                values[code] = -count if number is None else number
+    values[278] = min(values[278], values[257])  # one strip is as high as it says or higher
+    return _Directory(start, (order, *values.values()))
 
 
 def _check_values(
@@ -226,9 +253,10 @@ def _series(
     series: tifffile.TiffPageSeries,
     number: int,
     path: str,
-    starts: list[int | None],
+    directories: dict[int, _Directory],
 ) -> Series:
     name = Path(path).name
+    starts = [directory.start for directory in directories.values()]
     keyframe = series.keyframe
     dtype = np.dtype(series.dtype)
     if tif.is_lsm and dtype == np.uint32:  # SampleFormat is missing; LSM has no such integers
@@ -268,8 +296,25 @@ def _series(
     if pages is None and series.dataoffset is not None and here:
         _set_contiguous(result, series.dataoffset, tif, path)
     else:
-        _set_pages(result, pages or list(series), keyframe, path)
+        pages = pages or list(series)
+        _check_alike(pages, directories if here else None, name)
+        _set_pages(result, pages, keyframe, path)
     return result
+
+
+def _check_alike(pages: list, directories: dict[int, _Directory] | None, name: str) -> None:
+    """Raise where pages differ in what tifffile takes from the first one for all of them."""
+    found: dict[str, dict[int, _Directory]] = {}
+    layouts = set()
+    for page in pages:
+        if page is not None and page.offset:
+            path = page.parent.filehandle.path
+            if path not in found:
+                found[path] = directories or _check_directories(path, Path(path).name)
+            if page.offset in found[path]:
+                layouts.add(found[path][page.offset].layout)
+    if len(layouts) > 1:
+        raise ClearfieldError(f"{name} {_UNLIKE}")
 
 
 def _count_images(

@@ -172,3 +172,38 @@ def test_a_file_that_was_renamed(uuid, tmp_path):
         open_series(path)
     write(tmp_path / "old.ome.tif", "")  # the file that is meant
     assert read(path, tmp_path)[0].files == [str(tmp_path / "old.ome.tif")]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [{"compression": "zlib"}, {"rowsperstrip": 3}, {"dtype": "u1"}, {"dtype": "i2"},
+     {"compression": "zlib", "predictor": True}],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [{}, {"compression": "zlib"}])
+def test_pages_that_are_unlike_the_first_are_not_read_like_it(first, second, tmp_path):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for number, plane in enumerate(PIXELS.reshape(-1, 8, 9)):
+            keywords = dict(second if number == 7 else first)
+            plane = plane.astype(keywords.pop("dtype", "u2"))
+            writer.write(plane, description="" if number else ome(), metadata=None,
+                         contiguous=False, photometric="minisblack", **keywords)  # fmt: skip
+    if first == second:
+        assert np.array_equal(read(str(path), tmp_path)[1], PIXELS)
+        return
+    with pytest.raises(ClearfieldError, match=r"^a.ome.tif cannot be read as one stack: its pages"):
+        read(str(path), tmp_path)
+
+
+@pytest.mark.parametrize("keywords", [{"byteorder": ">"}, {"compression": "zlib"}])
+def test_files_of_a_set_that_are_unlike_the_first(keywords, tmp_path):
+    for time in (0, 1):
+        text = ome(part(0) + part(1)).replace("urn:uuid:0", f"urn:uuid:{time + 1}")
+        order = {"byteorder": keywords.get("byteorder", "<") if time else "<"}
+        packed = {"compression": keywords.get("compression")} if time else {}
+        with tifffile.TiffWriter(tmp_path / f"t{time}.ome.tif", **order) as writer:
+            for number, plane in enumerate(PIXELS[time].reshape(-1, 8, 9)):
+                writer.write(plane, description="" if number else text, metadata=None,
+                             contiguous=False, photometric="minisblack", **packed)  # fmt: skip
+    with pytest.raises(ClearfieldError, match=r"^t0.ome.tif cannot be read as one stack"):
+        read(str(tmp_path / "t0.ome.tif"), tmp_path)
