@@ -1,5 +1,6 @@
 """What a TIFF's metadata say of a series: µm, channel names, the detector's largest grey level."""
 
+import html
 import json
 import math
 import re
@@ -81,6 +82,7 @@ def describe(
         "ndtiff": lambda: _ndtiff(tif),
         "sis": lambda: _sis(tif),
         "svs": lambda: _svs(series),
+        "qpi": lambda: _qpi(series),
     }.get(kind)
     if reader is None and series.keyframe.is_scanimage:
         reader = lambda: _scanimage(tif)  # noqa: E731
@@ -250,11 +252,13 @@ def _stk(tif: tifffile.TiffFile) -> dict:
 
 def _metaseries(tif: tifffile.TiffFile) -> dict:
     meta = (tif.metaseries_metadata or {}).get("PlaneInfo", {})
+    name = meta.get("_IllumSetting_")
+    found = {"channel_names": [str(name)] if name else []}
     if not meta.get("spatial-calibration-state", True):
-        return {}
+        return found
     unit = meta.get("spatial-calibration-units")
     sizes = {a: micrometres(meta.get(f"spatial-calibration-{a}"), unit) for a in "xy"}
-    return {"pixel_size_um": {**sizes, "z": None}}
+    return {**found, "pixel_size_um": {**sizes, "z": None}}
 
 
 def _fluoview(tif: tifffile.TiffFile) -> dict:
@@ -347,6 +351,12 @@ def _svs(series: tifffile.TiffPageSeries) -> dict:
     found = re.search(r"\|\s*MPP\s*=\s*([0-9.]+)", series.keyframe.description)
     size = micrometres(found[1], "µm") if found and series.name == "Baseline" else None
     return {"pixel_size_um": {"x": size, "y": size, "z": None}}
+
+
+def _qpi(series: tifffile.TiffPageSeries) -> dict:
+    """Read the channels' names of PerkinElmer's and Akoya's slides: each page has its own."""
+    names = [re.search(r"<Name>(.*?)</Name>", page.description) for page in series.pages]
+    return {"channel_names": [html.unescape(name[1]) if name else "" for name in names]}
 
 
 def _ndtiff(tif: tifffile.TiffFile) -> dict:

@@ -284,6 +284,53 @@ def test_micrometres_of_a_slide_scanner(tmp_path):
     assert stack.pixel_size_um == {"x": 0.499, "y": 0.499, "z": None}
 
 
+def test_channels_of_a_fluorescence_slide_scanner(tmp_path):
+    """PerkinElmer and Akoya: the channels, a thumbnail, the channels in half the size."""
+    pixels = RANDOM.integers(0, 4096, (2, 64, 96), dtype="u2")
+    path = tmp_path / "a.qptiff"
+    with tifffile.TiffWriter(path) as writer:
+        common = {"metadata": None, "contiguous": False, "software": "PerkinElmer-QPI"}
+        common |= {"photometric": "minisblack", "compression": "lzw"}
+        for step, kind in ((1, "FullResolution"), (0, "Thumbnail"), (2, "ReducedResolution")):
+            for name, plane in zip(("DAPI", "Opal &lt;520&gt;"), pixels, strict=True):
+                text = (
+                    f"<PerkinElmer-QPI-ImageDescription><ImageType>{kind}</ImageType>"
+                    f"<Name>{name}</Name></PerkinElmer-QPI-ImageDescription>"
+                )
+                if step:
+                    writer.write(plane[::step, ::step], description=text, tile=(32, 32),
+                                 subfiletype=step - 1, resolutionunit="centimeter",
+                                 resolution=(20_000 / step, 20_000 / step), **common)  # fmt: skip
+            if not step:
+                common_of = common | {"photometric": "rgb"}
+                writer.write(np.zeros((8, 9, 3), "u1"), description=text, **common_of)
+    stack, found = read(path)
+    assert np.array_equal(found[0, :, 0], pixels)
+    assert stack.pixel_size_um == {"x": 0.5, "y": 0.5, "z": None}
+    assert stack.channel_names == ["DAPI", "Opal <520>"]
+
+
+@pytest.mark.parametrize("state", ["on", "off"])
+def test_calibration_of_metaseries(state, tmp_path):
+    text = "".join(
+        f'<prop id="{key}" type="{kind}" value="{value}"/>'
+        for key, kind, value in (
+            ("spatial-calibration-state", "bool", state),
+            ("spatial-calibration-x", "float", 0.325),
+            ("spatial-calibration-y", "float", 0.65),
+            ("spatial-calibration-units", "string", "um"),
+            ("_IllumSetting_", "string", "FITC"),
+        )
+    )
+    text = f"<MetaData><PlaneInfo>{text}</PlaneInfo></MetaData>"
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), metadata=None, description=text,
+                 software="MetaSeries")  # fmt: skip
+    stack, _ = read(path)
+    x, y = (0.325, 0.65) if state == "on" else (None, None)
+    assert stack.pixel_size_um == {"x": x, "y": y, "z": None}
+    assert stack.channel_names == ["FITC"]
+
+
 def write_lsm(path, pixels, codec=1):
     """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel."""
     depth, channels, height, width = pixels.shape
