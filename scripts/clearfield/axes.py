@@ -126,9 +126,10 @@ def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, 
             reason = (
                 f"has {shape}: {sizes['S']} samples a pixel, be they channels or something else"
             )
-        raise ClearfieldError(
-            f'{name} {reason}; to take each as a channel set load_stack.axes: "{suggest(letters)}"'
-        )
+        mend = f'to take each as a channel set load_stack.axes: "{suggest(letters)}"'
+        if "S" in suggest(letters):  # C is taken
+            mend = "to take one of them set load_stack.select: {S: 0} (counted from 0)"
+        raise ClearfieldError(f"{name} {reason}; {mend}")
     for axis in "YX":
         if axis not in remaining:
             raise ClearfieldError(
@@ -150,14 +151,16 @@ def suggest(axes: str) -> str:
 
     Examples
     --------
-    >>> [suggest(axes) for axes in ("QYX", "IYX", "QQYX", "YXS", "ZYXS", "TZX", "CQYX")]
-    ['ZYX', 'ZYX', 'TZYX', 'YXC', 'ZYXC', 'TYX', 'CZYX']
+    >>> [suggest(axes) for axes in ("QYX", "IYX", "QQYX", "YXS", "ZYXS", "TZX", "CTX", "CQYX")]
+    ['ZYX', 'ZYX', 'TZYX', 'YXC', 'ZYXC', 'TYX', 'CYX', 'CZYX']
     """
     result = list(axes)
     if "Y" not in axes and "Z" in axes:
         result[axes.index("Z")] = "Y"
     elif "X" not in axes and "Z" in axes:
         result[axes.index("Z")] = "X"
+    elif "Y" not in axes and "T" in axes:  # a line, again and again
+        result[axes.index("T")] = "Y"
     free = [a for a in "ZTC" if a not in result]
     if "S" in result and "C" in free:
         result[result.index("S")] = "C"

@@ -56,28 +56,65 @@ def check_description(text: str, path: str, size: int, *, needed: bool = True) -
             f"{name} is one part of an OME-TIFF whose description is in "
             f"{part.get('MetadataFile')}; give the file that holds the description"
         )
+    mended = _drop_old_name(root, Path(path)) | _keep_own_images(root, name)
     files = find_files(root, path)
     for pixels in root.iterfind("{*}Image/{*}Pixels"):
         _check_claim(pixels, name, size + sum(file.stat().st_size for file in files))
-    mended = _add_planes(root)
+    mended |= _add_planes(root)
     return None if text.rstrip().endswith("OME>") and not mended else _text(root)
 
 
 def find_files(root: ElementTree.Element, path: str) -> list[Path]:
     """Give the other files that an OME-TIFF names, having checked that they are there."""
     name, folder = Path(path).name, Path(path).parent
-    others = {
-        element.get("FileName")
-        for element in root.iterfind(".//{*}UUID")
-        if element.text != root.get("UUID")
-    }
-    others = sorted(others - {None, name})
+    others = sorted(_other_names(root, root, name))
     for file in others:
         if Path(file).is_absolute() or not (folder / file).is_file():
             raise ClearfieldError(
-                f"{name} is one part of an OME-TIFF of several files, and {file} is not beside it"
+                f"{name} is one part of an OME-TIFF of several files, and {file} is not beside it; "
+                "put it there"
             )
     return [folder / file for file in others]
+
+
+def _other_names(root: ElementTree.Element, part: ElementTree.Element, name: str) -> set[str]:
+    """Names of the files, other than this one, that hold planes of a part of the XML."""
+    return {
+        element.get("FileName")
+        for element in part.iterfind(".//{*}TiffData/{*}UUID")
+        if element.text != root.get("UUID")
+    } - {None, name}
+
+
+def _drop_old_name(root: ElementTree.Element, path: Path) -> bool:
+    """Take a file that was renamed for the only one that its XML names, which is not there."""
+    others = _other_names(root, root, path.name)
+    parts = root.findall("{*}Image/{*}Pixels/{*}TiffData")
+    found = [part.find("{*}UUID") for part in parts]
+    own = any(uuid is None or uuid.get("FileName") not in others for uuid in found)
+    if own or len(others) != 1 or path.suffix == ".ome" or (path.parent / min(others)).exists():
+        return False
+    for part, uuid in zip(parts, found, strict=True):
+        part.remove(uuid)
+    return True
+
+
+def _keep_own_images(root: ElementTree.Element, name: str) -> bool:
+    """Leave out images with no plane in this file, if any has: each file of a set is a stack."""
+    images = root.findall("{*}Image")
+    own = []
+    for image in images:
+        parts = image.findall("{*}Pixels/{*}TiffData")
+        found = [part.find("{*}UUID") for part in parts]
+        others = _other_names(root, image, name)
+        if any(uuid is None or uuid.get("FileName") not in others for uuid in found):
+            own.append(image)
+    if not own or len(own) == len(images):
+        return False
+    for image in images:
+        if image not in own:
+            root.remove(image)
+    return True
 
 
 def _check_claim(pixels: ElementTree.Element, name: str, available: int) -> None:

@@ -26,6 +26,7 @@ FORMATS = {
     ".stk": "tiff",
     ".ome": "tiff",
     ".svs": "tiff",
+    ".qptiff": "tiff",
     ".czi": "czi",
     ".nd2": "nd2",
     ".lif": "lif",

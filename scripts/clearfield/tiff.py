@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import tifffile
@@ -18,7 +18,7 @@ import tifffile
 from .errors import ClearfieldError
 from .omexml import check_description, read_companion
 from .series import Series, split_positions
-from .tiffmeta import check_planes, describe
+from .tiffmeta import check_planes, describe, scanimage_axes, stk_axis
 
 # Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
 # made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
@@ -30,10 +30,32 @@ _VALUE_BYTES = {
     18: 8,
 }  # fmt: skip
 # Where tifffile means something else by a letter than clearfield does: phases, lifetimes and tiles
-# of OME-TIFF, positions of Micro-Manager.
-_LETTERS = {"ome": {"P": "H", "H": "L", "R": "M"}, "ndtiff": {"R": "P"}, "mmstack": {"R": "P"}}
-_OF_POSITIONS = {"lsm", "mmstack", "ndtiff"}
+# of OME-TIFF, positions of Micro-Manager and FluoView.
+_LETTERS = {"ome": {"P": "H", "H": "L", "R": "M"}, "ndtiff": {"R": "P"}, "mmstack": {"R": "P"},
+            "fluoview": {"R": "P"}}  # fmt: skip
+_OF_POSITIONS = {"lsm", "mmstack", "ndtiff", "fluoview"}
+# Tags that say how the pixels of a page are to be understood, and what they are where not written.
+_LAYOUT = {256: 0, 257: 0, 258: 1, 259: 1, 266: 1, 277: 1, 278: 2**32, 284: 1, 317: 1, 322: 0,
+           323: 0, 339: 1}  # fmt: skip
+_UNLIKE = (
+    "cannot be read as one stack: its pages differ in size, type or compression; save it again"
+)
 _BAND_BYTES = 1 << 20  # worth a task of its own when decoding
+
+
+class _Directory(NamedTuple):
+    """What is wanted of the directory (IFD) of a page.
+
+    Attributes
+    ----------
+    start : int or None
+        Where its pixels begin, if the directory says it itself.
+    layout : tuple
+        The file's byte order and the values of `_LAYOUT`.
+    """
+
+    start: int | None
+    layout: tuple
 
 
 def open_series(path: str) -> list[Series]:
@@ -50,7 +72,7 @@ def open_series(path: str) -> list[Series]:
             file, xml = path, None
             if path.lower().endswith(".ome"):
                 file, xml = read_companion(path)
-            starts = _check_directories(file, Path(file).name)
+            directories = _check_directories(file, Path(file).name)
             with _open(file, xml) as tif:
                 check_planes(tif, Path(file).name)
                 _check_first_page(tif, Path(file).name)
@@ -59,13 +81,15 @@ def open_series(path: str) -> list[Series]:
                     for number, series in enumerate(tif.series)
                     if not series.keyframe.is_reduced
                     for part in _split(
-                        _series(tif, series, number, file, starts), series.kind, file
+                        _series(tif, series, number, file, directories), series.kind, file
                     )
                 ]
         except (ClearfieldError, MemoryError, OSError):
             raise
         except Exception as error:
             cause = messages[-1] if messages else f"{type(error).__name__}: {error}"
+            if "incompatible keyframe" in str(error):
+                raise ClearfieldError(f"{name} {_UNLIKE}") from None
             if "index" in cause and "out of range" in cause:
                 cause = "its description promises pages that are not there"
             raise ClearfieldError(f"{name} is a damaged TIFF file ({cause:.200})") from error
@@ -79,7 +103,8 @@ def open_series(path: str) -> list[Series]:
 def _open(path: str, xml: str | None) -> tifffile.TiffFile:
     """Open a TIFF, with OME-XML of another file or mended where its own will not do."""
     if xml is None:
-        tif = tifffile.TiffFile(path)
+        # For ScanImage it would count pages by the size of the file, and miss the last one.
+        tif = tifffile.TiffFile(path, is_scanimage=False)
         try:
             text, size = tif.pages.first.description, tif.filehandle.size
             xml = check_description(text, path, size, needed=not tif.is_mmstack)
@@ -121,15 +146,15 @@ def _quiet() -> Iterator[list[str]]:
         logger.propagate = propagate
 
 
-def _check_directories(path: str, name: str) -> list[int | None]:
+def _check_directories(path: str, name: str) -> dict[int, _Directory]:
     """Follow the chain of directories (IFDs); raise where it leaves the file or runs in a circle.
 
     tifffile would take what it finds up to there for the whole file.
 
     Returns
     -------
-    list of int or None
-        Where the pixels of each page begin; None where the directory does not say it itself.
+    dict
+        The directories by their place, in their order.
     """
     size = Path(path).stat().st_size
     if size == 0:
@@ -145,15 +170,14 @@ def _check_directories(path: str, name: str) -> list[int | None]:
         count_format, link_format, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
         count_size, link_size = struct.calcsize(count_format), struct.calcsize(link_format)
         at = struct.unpack_from(order + link_format, head, 8 if big else 4)[0]
-        seen, starts = set(), []
+        found: dict[int, _Directory] = {}
         while at:
-            number = len(seen) + 1
-            if at in seen:
+            number = len(found) + 1
+            if at in found:
                 raise ClearfieldError(
                     f"{name} is damaged: its list of pages runs in a circle after page {number - 1}"
                 )
-            seen.add(at)
-            count = link = b""
+            body = count = link = b""
             if at < size:
                 file.seek(at)
                 count = file.read(count_size)
@@ -162,7 +186,6 @@ def _check_directories(path: str, name: str) -> list[int | None]:
                 if entries <= 4096:
                     body = file.read(entries * entry)
                     link = file.read(link_size)
-                    starts.append(_start(body, entry, order))
             if len(link) < link_size:
                 raise ClearfieldError(
                     f"{name} is cut short or damaged: page {number} should be described at byte "
@@ -170,19 +193,25 @@ def _check_directories(path: str, name: str) -> list[int | None]:
                 )
             if number == 1:
                 _check_values(file, at + count_size, entries, order, big, size, name)
+            found[at] = _read_directory(body, order, big)
             at = struct.unpack(order + link_format, link)[0]
-        if not seen:
+        if not found:
             raise ClearfieldError(f"{name} holds no image")
-    return starts
+    return found
 
 
-def _start(body: bytes, entry: int, order: str) -> int | None:
-    """Find the one value of StripOffsets in the entries of a directory."""
-    at = body.find(struct.pack(order + "H", 273))
-    if at < 0 or at % entry or at + entry > len(body):
-        return None
-    kind, count, value = struct.unpack_from(order + ("HQQ" if entry == 20 else "HII"), body, at + 2)
-    return value if count == 1 and kind in (4, 16) else None
+def _read_directory(body: bytes, order: str, big: bool) -> _Directory:
+    values, start = dict(_LAYOUT), None
+    for code, kind, count, value in struct.iter_unpack(order + ("HHQ8s" if big else "HHI4s"), body):
+        if code in values or code == 273:
+            form = {3: "H", 4: "I", 16: "Q"}.get(kind)
+            number = struct.unpack_from(order + form, value)[0] if form and count == 1 else None
+            if code == 273:
+                start = number if kind != 3 else None
+            else:
+                values[code] = -count if number is None else number
+    values[278] = min(values[278], values[257])  # one strip is as high as it says or higher
+    return _Directory(start, (order, *values.values()))
 
 
 def _check_values(
@@ -203,7 +232,8 @@ def _check_values(
 def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
     """Raise where the first page contradicts itself, or ImageJ's planes are not all there."""
     page = tif.pages.first
-    if page.dtype is None:
+    # tifffile takes 24 bits for packed ones; they are bytes in the file's order.
+    if page.dtype is None or (_bits(page) == 24 and page.dtype.kind != "f"):
         raise ClearfieldError(
             f"{name} has pixels of {page.bitspersample} bits (sample format "
             f"{int(page.sampleformat)}), which cannot be read; save it with 8, 16 or 32 bits"
@@ -223,19 +253,28 @@ def _series(
     series: tifffile.TiffPageSeries,
     number: int,
     path: str,
-    starts: list[int | None],
+    directories: dict[int, _Directory],
 ) -> Series:
     name = Path(path).name
+    starts = [directory.start for directory in directories.values()]
     keyframe = series.keyframe
     dtype = np.dtype(series.dtype)
+    if tif.is_lsm and dtype == np.uint32:  # SampleFormat is missing; LSM has no such integers
+        dtype = np.dtype("f4")
     shape = tuple(int(length) for length in series.shape)
     letters = _LETTERS.get(series.kind, {})
     axes = "".join(letters.get(axis, axis) for axis in series.axes)
-    if series.kind == "stk" and _has_wavelengths(tif):
-        axes = axes.replace("Z", "Q").replace("T", "Q")
+    if series.kind == "stk" and len(axes) == len(keyframe.axes) + 1:
+        axes = stk_axis(tif) + keyframe.axes
+    if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
+        shape, axes = _count_images(tif, shape, axes, name)
+    if keyframe.is_scanimage and series.kind == "uniform" and len(series) > 1:
+        lead, lengths = scanimage_axes(tif, len(series))
+        shape, axes = (*lengths, *keyframe.shape), lead + keyframe.axes
     claimed = math.prod(shape) * dtype.itemsize
     available = tif.filehandle.size
-    if series.is_multifile:
+    here = keyframe.parent is tif and not series.is_multifile
+    if not here:
         available = sum(Path(file).stat().st_size for file in _files(series))
     if 0 in shape or claimed > available * _expansion(keyframe):
         raise ClearfieldError(
@@ -251,20 +290,46 @@ def _series(
         )
     result = Series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
-        **describe(tif, series, number),
+        **describe(tif, series, number, dict(zip(axes, shape, strict=True)).get("C", 1)),
     )  # fmt: skip
     pages = _scattered_pages(tif, series, starts, name)
-    if pages is None and series.dataoffset is not None and not series.is_multifile:
+    if pages is None and series.dataoffset is not None and here:
         _set_contiguous(result, series.dataoffset, tif, path)
     else:
-        _set_pages(result, pages or list(series), keyframe, path)
+        pages = pages or list(series)
+        _check_alike(pages, directories if here else None, name)
+        _set_pages(result, pages, keyframe, path)
     return result
 
 
-def _has_wavelengths(tif: tifffile.TiffFile) -> bool:
-    """Whether planes of a STK differ in wavelength; tifffile takes them for slices all the same."""
-    wavelengths = np.atleast_1d((tif.stk_metadata or {}).get("Wavelengths", 0))
-    return np.unique(wavelengths).size > 1
+def _check_alike(pages: list, directories: dict[int, _Directory] | None, name: str) -> None:
+    """Raise where pages differ in what tifffile takes from the first one for all of them."""
+    found: dict[str, dict[int, _Directory]] = {}
+    layouts = set()
+    for page in pages:
+        if page is not None and page.offset:
+            path = page.parent.filehandle.path
+            if path not in found:
+                found[path] = directories or _check_directories(path, Path(path).name)
+            if page.offset in found[path]:
+                layouts.add(found[path][page.offset].layout)
+    if len(layouts) > 1:
+        raise ClearfieldError(f"{name} {_UNLIKE}")
+
+
+def _count_images(
+    tif: tifffile.TiffFile, shape: tuple[int, ...], axes: str, name: str
+) -> tuple[tuple[int, ...], str]:
+    """Compare the planes behind ImageJ's only directory with their axes, which tifffile goes by."""
+    images, planes = tif.imagej_metadata.get("images", 1), math.prod(shape) // tif.pages.first.size
+    if planes == 1 < images:
+        return (images, *shape), f"I{axes}"
+    if images > planes and tif.filehandle.size > images * tif.pages.first.nbytes:
+        raise ClearfieldError(
+            f"{name} contradicts itself: ImageJ's description has {images} images, and axes for "
+            f"{planes} of them; open it in ImageJ, set its dimensions and save it again"
+        )
+    return shape, axes
 
 
 def _scattered_pages(
@@ -355,10 +420,7 @@ def _set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: s
         )
     folder, here = Path(path).parent, Path(path).parent.absolute()
     absolute = _files(pages)
-    series.files = [
-        path if len(absolute) == 1 else str(folder / os.path.relpath(file, here))
-        for file in absolute
-    ]
+    series.files = [str(folder / os.path.relpath(file, here)) for file in absolute]
     numbers = {file: number for number, file in enumerate(absolute)}
     files = [numbers[page.parent.filehandle.path] for page in pages]
     byte_orders = {page.parent.byteorder for page in pages}
@@ -487,6 +549,8 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
                         data, segment, jpegtables=page.jpegtables
                     )
                     part = part[layer % tile_depth, ..., k]
+                    if series.dtype.kind == "f" and part.dtype.kind == "u":  # of LSM
+                        part = part.view(series.dtype)
                 except MemoryError:
                     raise
                 except Exception as error:

@@ -1,5 +1,6 @@
 """What a TIFF's metadata say of a series: µm, channel names, the detector's largest grey level."""
 
+import html
 import json
 import math
 import re
@@ -16,6 +17,19 @@ _NOTHING = {"x": None, "y": None, "z": None}
 # ASSUME: a resolution per inch or cm is meant for printing where it is coarser than this.
 # 5 µm are 5,080 dots per inch.
 _COARSEST_UM = 5.0
+# What ScanImage calls how many channels, slices, and frames of a slice, from the newest to 3.
+_SCANIMAGE = {
+    "channels": ("SI.hChannels.channelSave", "SI5.channelsSave", "SI4.channelsSave",
+                 "state.acq.numberOfChannelsSave"),
+    "slices": ("SI.hStackManager.actualNumSlices", "SI.hStackManager.numSlices",
+               "SI5.stackNumSlices", "SI4.stackNumSlices", "state.acq.numberOfZSlices"),
+    "frames": ("SI.hStackManager.framesPerSlice", "SI5.acqNumFrames", "SI4.acqNumFrames",
+               "state.acq.numberOfFrames"),
+    "averaged": ("SI.hScan2D.logAverageFactor", "SI5.acqNumAveragedFrames",
+                 "SI4.acqNumAveragedFrames"),
+    "step": ("SI.hStackManager.actualStackZStepSize", "SI.hStackManager.stackZStepSize",
+             "SI5.stackZStepSize", "SI4.stackZStepSize", "state.acq.zStepSize"),
+}  # fmt: skip
 
 
 def check_planes(tif: tifffile.TiffFile, name: str) -> None:
@@ -48,8 +62,13 @@ def _ndtiff_index(tif: tifffile.TiffFile) -> Iterator[tuple]:
     return tifffile.read_ndtiff_index(Path(tif.filehandle.dirname, "NDTiff.index"))
 
 
-def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> dict:
-    """Give `pixel_size_um`, `channel_names` and `saturation_level` of a series."""
+def describe(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, channels: int
+) -> dict:
+    """Give `pixel_size_um`, `channel_names` and `saturation_level` of a series.
+
+    Names are left out where they are not as many as the `channels`.
+    """
     kind = series.kind
     found = {"pixel_size_um": dict(_NOTHING), "channel_names": [], "saturation_level": None}
     reader = {
@@ -63,7 +82,10 @@ def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: in
         "ndtiff": lambda: _ndtiff(tif),
         "sis": lambda: _sis(tif),
         "svs": lambda: _svs(series),
+        "qpi": lambda: _qpi(series),
     }.get(kind)
+    if reader is None and series.keyframe.is_scanimage:
+        reader = lambda: _scanimage(tif)  # noqa: E731
     if reader is None and tif.is_metaseries:
         reader = lambda: _metaseries(tif)  # noqa: E731
     if reader is None and tif.is_micromanager:
@@ -74,7 +96,6 @@ def describe(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: in
     named = kind == "imagej" and (tif.imagej_metadata or {}).get("unit")
     if not named and sizes["x"] is None and sizes["y"] is None:
         sizes |= _resolution(series.keyframe)
-    channels = dict(zip(series.axes, series.shape, strict=True)).get("C", 1)
     if len(found["channel_names"]) != channels or not any(found["channel_names"]):
         found["channel_names"] = []
     level = found["saturation_level"]
@@ -103,6 +124,7 @@ def _ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -
         for axis in "xyz"
     }
     names = [element.get("Name") or "" for element in pixels.iterfind("{*}Channel")]
+    names += [""] * (int(pixels.get("SizeC")) - len(names))  # the last ones may be left out
     bits = pixels.get("SignificantBits", "")
     level = 2 ** int(bits) - 1 if bits.isdigit() and 0 < int(bits) <= 32 else None
     return {"pixel_size_um": sizes, "channel_names": names, "saturation_level": level}
@@ -196,26 +218,47 @@ def _lsm(tif: tifffile.TiffFile) -> dict:
     }
 
 
+def stk_axis(tif: tifffile.TiffFile) -> str:
+    """Say what the planes of a STK differ in: Z, T, or Q where it is not one thing alone.
+
+    tifffile takes wavelengths for slices, and slices for time where a first one has no distance.
+    """
+    meta = tif.stk_metadata or {}
+    # Each distance is that from the plane before; the first has none, whatever stands there.
+    moved = np.nan_to_num(np.atleast_1d(meta.get("ZDistance", 0))[1:], posinf=0) != 0
+    heights = np.diff(np.atleast_1d(meta.get("AbsoluteZ", 0)))
+    even = heights.any() and np.allclose(heights, heights.mean(), rtol=0.05)
+    if np.unique(np.atleast_1d(meta.get("Wavelengths", 0))).size > 1:
+        return "Q"
+    if moved.any() or even:  # evenly spaced heights without distances may be a drift of focus
+        return "Z" if moved.all() else "Q"
+    times = np.atleast_1d(meta.get("TimeCreated", 0))
+    return "T" if times.size > 1 and np.diff(times).all() else "I"
+
+
 def _stk(tif: tifffile.TiffFile) -> dict:
     meta = tif.stk_metadata or {}
     unit = meta.get("CalibrationUnits")
-    spacing = np.atleast_1d(meta.get("ZDistance", 0))
+    spacing = np.atleast_1d(meta.get("ZDistance", 0))[1:]
+    even = spacing.size and np.allclose(spacing, spacing[0], rtol=0.05)
     return {
         "pixel_size_um": {
             "x": micrometres(meta.get("XCalibration"), unit),
             "y": micrometres(meta.get("YCalibration"), unit),
-            "z": micrometres(spacing[-1], unit) if spacing.size else None,
+            "z": micrometres(spacing[0], unit) if even else None,
         }
     }
 
 
 def _metaseries(tif: tifffile.TiffFile) -> dict:
     meta = (tif.metaseries_metadata or {}).get("PlaneInfo", {})
+    name = meta.get("_IllumSetting_")
+    found = {"channel_names": [str(name)] if name else []}
     if not meta.get("spatial-calibration-state", True):
-        return {}
+        return found
     unit = meta.get("spatial-calibration-units")
     sizes = {a: micrometres(meta.get(f"spatial-calibration-{a}"), unit) for a in "xy"}
-    return {"pixel_size_um": {**sizes, "z": None}}
+    return {**found, "pixel_size_um": {**sizes, "z": None}}
 
 
 def _fluoview(tif: tifffile.TiffFile) -> dict:
@@ -233,11 +276,87 @@ def _sis(tif: tifffile.TiffFile) -> dict:
     return {"pixel_size_um": {**sizes, "z": None}}
 
 
+def _scanimage_values(tif: tifffile.TiffFile) -> dict:
+    page = tif.pages.first
+    try:
+        meta, *_ = tifffile.read_scanimage_metadata(tif.filehandle)
+    except ValueError:  # version 2015 and older, or no BigTIFF
+        text = page.software if page.software.startswith("SI.") else page.description
+        meta = tifffile.matlabstr2py(text)
+    meta = {key.removeprefix("scanimage."): value for key, value in meta.items()}
+    found = {
+        what: next((meta[name] for name in names if name in meta), None)
+        for what, names in _SCANIMAGE.items()
+    }
+    if "state.acq.numberOfChannelsSave" not in meta and found["channels"] is not None:
+        found["channels"] = np.size(found["channels"])  # it lists them
+    if meta.get("SI.hStackManager.enable") is False:  # the number is what was typed last
+        found["slices"] = 1
+    if meta.get("state.acq.averaging"):
+        found["averaged"] = found["frames"]
+    # Some write frames of the way back to the first slice, too.
+    back = meta.get("SI.hFastZ.discardFlybackFrames") is False
+    found["back"] = back and meta.get("SI.hFastZ.numDiscardFlybackFrames")
+    names = meta.get("SI.hChannels.channelName")
+    numbers = np.atleast_1d(meta.get("SI.hChannels.channelSave", 0)).ravel().tolist()
+    if isinstance(names, list) and numbers and min(numbers) > 0 and max(numbers) <= len(names):
+        found["names"] = [str(names[int(number) - 1]) for number in numbers]
+    return found
+
+
+def scanimage_axes(tif: tifffile.TiffFile, pages: int) -> tuple[str, tuple[int, ...]]:
+    """Say how the pages of ScanImage are ordered: volumes, slices, frames, channels.
+
+    tifffile takes the slices of all volumes for one stack, and leaves older versions unexplained.
+
+    Returns
+    -------
+    axes : str
+        Of T, Z, C; Q where the numbers leave it open.
+    shape : tuple of int
+    """
+    found = _scanimage_values(tif)
+    try:
+        channels, slices, frames, averaged = (
+            int(1 if found[name] is None else found[name])
+            for name in ("channels", "slices", "frames", "averaged")
+        )
+    except (TypeError, ValueError, OverflowError):  # as many frames as there is time for: Inf
+        channels, slices, frames, averaged = int(found["channels"] or 1), found["slices"], 0, 1
+    if channels < 1 or pages % channels:
+        return "Q", (pages,)
+    frames, count = frames // max(averaged, 1), pages // channels
+    if slices == 1:
+        axes, shape = "T", (count,)
+    elif count == slices * frames:
+        axes, shape = "ZT", (slices, frames)
+    elif frames == 1 and slices and count % slices == 0 and not found["back"]:
+        axes, shape = "TZ", (count // slices, slices)
+    else:
+        axes, shape = "Q", (count,)
+    return axes + "C", (*shape, channels)
+
+
+def _scanimage(tif: tifffile.TiffFile) -> dict:
+    found = _scanimage_values(tif)
+    sizes = _resolution(tif.pages.first)
+    return {
+        "pixel_size_um": {**_NOTHING, **sizes, "z": micrometres(found["step"], "µm")},
+        "channel_names": found.get("names", []),
+    }
+
+
 def _svs(series: tifffile.TiffPageSeries) -> dict:
     """Read Aperio's µm a pixel, which are those of the baseline image alone."""
     found = re.search(r"\|\s*MPP\s*=\s*([0-9.]+)", series.keyframe.description)
     size = micrometres(found[1], "µm") if found and series.name == "Baseline" else None
     return {"pixel_size_um": {"x": size, "y": size, "z": None}}
+
+
+def _qpi(series: tifffile.TiffPageSeries) -> dict:
+    """Read the channels' names of PerkinElmer's and Akoya's slides: each page has its own."""
+    names = [re.search(r"<Name>(.*?)</Name>", page.description) for page in series.pages]
+    return {"channel_names": [html.unescape(name[1]) if name else "" for name in names]}
 
 
 def _ndtiff(tif: tifffile.TiffFile) -> dict:

@@ -120,3 +120,90 @@ def test_companion_files_without_pixels(text, tmp_path):
     here.write_text(text, encoding="utf-8")
     with pytest.raises(ClearfieldError, match=r"^set.companion.ome "):
         open_series(str(here))
+
+
+def planes(image, count, name, uuid):
+    """Say where the planes of an image are; `uuid` is that of the file `name`."""
+    return (
+        f'<Image ID="Image:{image}" Name="cell {image}"><Pixels ID="Pixels:{image}" '
+        f'DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="{count}" SizeC="1" '
+        f'SizeT="1" PhysicalSizeX="{image + 1}"><TiffData IFD="0" PlaneCount="{count}">'
+        f'<UUID FileName="{name}">urn:uuid:{uuid}</UUID></TiffData></Pixels></Image>'
+    )
+
+
+@pytest.mark.parametrize("siblings", [True, False])
+def test_each_file_of_a_set_is_its_own_image(siblings, tmp_path):
+    """As bfconvert writes them by the pattern %s: each file describes all images."""
+    images = "".join(planes(n, n + 2, f"s{n}.ome.tif", n) for n in range(3))
+    for number in range(3):
+        text = f'<OME {NAMESPACE} UUID="urn:uuid:{number}">{images}</OME>'
+        path = tmp_path / f"s{number}.ome.tif"
+        write(path, text, PIXELS.reshape(-1, 8, 9)[number : 2 * number + 2])
+        if not siblings:
+            path = path.rename(tmp_path / f"renamed {number}.tif")
+        stack, found = read(str(path), tmp_path)
+        assert np.array_equal(found[0, 0], PIXELS.reshape(-1, 8, 9)[number : 2 * number + 2])
+        assert [series.name for series in open_series(str(path))] == [f"cell {number}"]
+        assert stack.files == [str(path)]
+        assert stack.pixel_size_um["x"] == number + 1
+
+
+def test_images_of_a_companion_file_lie_in_files_of_their_own(tmp_path):
+    here = tmp_path / "set.companion.ome"
+    images = "".join(planes(n, 3, f"s{n}.ome.tif", n + 1) for n in range(2))
+    here.write_text(f'<OME {NAMESPACE} UUID="urn:uuid:0">{images}</OME>', encoding="utf-8")
+    note = f'<OME {NAMESPACE}><BinaryOnly MetadataFile="set.companion.ome"/></OME>'
+    for number in range(2):
+        write(tmp_path / f"s{number}.ome.tif", note, PIXELS[number, 0])
+    found = open_series(str(here))
+    assert [series.files for series in found] == [[str(tmp_path / f"s{n}.ome.tif")] for n in (0, 1)]
+    for number, series in enumerate(found):
+        assert np.array_equal([series.read((z,)) for z in range(3)], PIXELS[number, 0])
+
+
+@pytest.mark.parametrize("uuid", ['UUID="urn:uuid:5"', ""])
+def test_a_file_that_was_renamed(uuid, tmp_path):
+    text = f"<OME {NAMESPACE} {uuid}>{planes(0, 12, 'old.ome.tif', 7)}</OME>"
+    _, found = read(write(tmp_path / "new.ome.tif", text), tmp_path)
+    assert np.array_equal(found[0, 0], PIXELS.reshape(-1, 8, 9))
+    path = write(tmp_path / "new.ome.tif", text, PIXELS[0])  # too few pages to be that file
+    with pytest.raises(ClearfieldError, match="6 of the 12 pages"):
+        open_series(path)
+    write(tmp_path / "old.ome.tif", "")  # the file that is meant
+    assert read(path, tmp_path)[0].files == [str(tmp_path / "old.ome.tif")]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [{"compression": "zlib"}, {"rowsperstrip": 3}, {"dtype": "u1"}, {"dtype": "i2"},
+     {"compression": "zlib", "predictor": True}],
+)  # fmt: skip
+@pytest.mark.parametrize("first", [{}, {"compression": "zlib"}])
+def test_pages_that_are_unlike_the_first_are_not_read_like_it(first, second, tmp_path):
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for number, plane in enumerate(PIXELS.reshape(-1, 8, 9)):
+            keywords = dict(second if number == 7 else first)
+            plane = plane.astype(keywords.pop("dtype", "u2"))
+            writer.write(plane, description="" if number else ome(), metadata=None,
+                         contiguous=False, photometric="minisblack", **keywords)  # fmt: skip
+    if first == second:
+        assert np.array_equal(read(str(path), tmp_path)[1], PIXELS)
+        return
+    with pytest.raises(ClearfieldError, match=r"^a.ome.tif cannot be read as one stack: its pages"):
+        read(str(path), tmp_path)
+
+
+@pytest.mark.parametrize("keywords", [{"byteorder": ">"}, {"compression": "zlib"}])
+def test_files_of_a_set_that_are_unlike_the_first(keywords, tmp_path):
+    for time in (0, 1):
+        text = ome(part(0) + part(1)).replace("urn:uuid:0", f"urn:uuid:{time + 1}")
+        order = {"byteorder": keywords.get("byteorder", "<") if time else "<"}
+        packed = {"compression": keywords.get("compression")} if time else {}
+        with tifffile.TiffWriter(tmp_path / f"t{time}.ome.tif", **order) as writer:
+            for number, plane in enumerate(PIXELS[time].reshape(-1, 8, 9)):
+                writer.write(plane, description="" if number else text, metadata=None,
+                             contiguous=False, photometric="minisblack", **packed)  # fmt: skip
+    with pytest.raises(ClearfieldError, match=r"^t0.ome.tif cannot be read as one stack"):
+        read(str(tmp_path / "t0.ome.tif"), tmp_path)

@@ -136,6 +136,13 @@ def test_rgb_is_refused_or_taken_as_channels(keywords, tmp_path):
     assert np.array_equal(found[0, :, 0], pixels.transpose(2, 0, 1))
 
 
+def test_rgb_of_several_channels_is_selected_from(tmp_path):
+    pixels = RANDOM.integers(0, 255, (2, 20, 30, 3), dtype="u1")
+    path = write(tmp_path / "a.tif", pixels, photometric="rgb", metadata={"axes": "CYXS"})
+    assert "load_stack.select: {S: 0}" in error(path)
+    assert np.array_equal(read(path, select={"S": 1})[1][0, :, 0], pixels[..., 1])
+
+
 def test_twelve_bits_packed(tmp_path):
     pixels = RANDOM.integers(0, 4096, (20, 30), dtype="u2")
     a, b = pixels[:, ::2], pixels[:, 1::2]
@@ -157,6 +164,15 @@ def test_truth_values_and_half_floats(tmp_path):
     half = RANDOM.normal(size=(3, 20, 30)).astype("f2")
     stack, found = read(write(tmp_path / "a.tif", half, metadata={"axes": "ZYX"}))
     assert np.array_equal(found[0, 0], half.astype("f4"))
+
+
+def test_integers_of_24_bits_are_refused(tmp_path):
+    """TIFF 6.0 leaves the order of their bytes to the file's, tifffile does not."""
+    path = write(tmp_path / "a.tif", np.zeros((20, 90), "u1"), rowsperstrip=20)
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages.first.tags[256].overwrite(30)
+        tif.pages.first.tags[258].overwrite(24)
+    assert "24 bits" in error(path)
 
 
 @pytest.mark.parametrize("dtype", ["c8", "c16", "i8", "u8"])
@@ -205,7 +221,7 @@ def test_an_ome_tiff_of_several_files(tmp_path):
     assert "a1.ome.tif is not beside it" in error(tmp_path / names[0])
 
 
-def write_stk(path, pixels, wavelengths):
+def write_stk(path, pixels, wavelengths, distances=None, heights=None):
     """Write planes as MetaMorph does: one page, and tags with values for each plane."""
     planes, height, width = pixels.shape
     data = bytearray(8) + pixels.tobytes()
@@ -218,12 +234,17 @@ def write_stk(path, pixels, wavelengths):
     size = put(1, 4)
     unit = put(3, *struct.unpack("<I", b"um\0\0"))
     scale = put(4, size, 5, size, 6, unit)
-    steps = put(*(1500, 1000, 0, 0, 0, 0) * planes)
+    fractions = [(0, 0) if step is None else (step, 1000) for step in distances or [1500] * planes]
+    steps = put(*(n for plane in range(planes) for n in (*fractions[plane], 0, 100 * plane, 0, 0)))
     waves = put(*(number for wavelength in wavelengths for number in (wavelength, 1)))
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
             (262, 4, 1, 1), (273, 4, 1, 8), (277, 4, 1, 1), (278, 4, 1, height),
             (279, 4, 1, 2 * height * width), (33628, 4, 3, scale), (33629, 5, planes, steps),
-            (33630, 5, planes, waves)]  # fmt: skip
+            (33630, 5, planes, waves), (33631, 4, planes, len(data))]  # fmt: skip
+    if heights is None:
+        tags.pop()
+    else:
+        data += struct.pack(f"<H{2 * planes}IH", 40, *(n for h in heights for n in (h, 1000)), 0)
     struct.pack_into("<2sHI", data, 0, b"II", 42, len(data))
     data += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
     path.write_bytes(data + bytes(4))
@@ -240,12 +261,192 @@ def test_wavelengths_of_metamorph_are_no_slices(tmp_path):
     assert "does not say what Q stands for" in error(path)
 
 
+@pytest.mark.parametrize(
+    ("distances", "heights", "axis"),
+    [([0, 500, 500, 500], None, "Z"), ([500] * 4, [500, 1000, 1500, 2000], "Z"),
+     ([0] * 4, None, "T"), ([None] * 4, None, "T"), ([0] * 4, [500, 507, 499, 500], "T"),
+     ([0] * 4, [500, 1000, 1500, 2000], "Q"), ([0, 500, 0, 500], None, "Q")],
+)  # fmt: skip
+def test_distances_of_metamorph(distances, heights, axis, tmp_path):
+    """The first plane has none before it; two of two positions are no stack of four."""
+    pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
+    path = write_stk(tmp_path / "a.stk", pixels, [488] * 4, distances, heights)
+    (series,) = open_series(str(path))
+    assert series.axes == f"{axis}YX"
+    assert series.pixel_size_um["z"] == (0.5 if axis == "Z" else None)
+
+
 def test_micrometres_of_a_slide_scanner(tmp_path):
     path = write(tmp_path / "a.svs", np.zeros((32, 48, 3), "u1"), photometric="rgb",
                  tile=(16, 16), metadata=None,
                  description="Aperio Image Library v1\n48x32 |AppMag = 20|MPP = 0.499")  # fmt: skip
     stack, _ = read(path, axes="YXC")
     assert stack.pixel_size_um == {"x": 0.499, "y": 0.499, "z": None}
+
+
+def test_channels_of_a_fluorescence_slide_scanner(tmp_path):
+    """PerkinElmer and Akoya: the channels, a thumbnail, the channels in half the size."""
+    pixels = RANDOM.integers(0, 4096, (2, 64, 96), dtype="u2")
+    path = tmp_path / "a.qptiff"
+    with tifffile.TiffWriter(path) as writer:
+        common = {"metadata": None, "contiguous": False, "software": "PerkinElmer-QPI"}
+        common |= {"photometric": "minisblack", "compression": "lzw"}
+        for step, kind in ((1, "FullResolution"), (0, "Thumbnail"), (2, "ReducedResolution")):
+            for name, plane in zip(("DAPI", "Opal &lt;520&gt;"), pixels, strict=True):
+                text = (
+                    f"<PerkinElmer-QPI-ImageDescription><ImageType>{kind}</ImageType>"
+                    f"<Name>{name}</Name></PerkinElmer-QPI-ImageDescription>"
+                )
+                if step:
+                    writer.write(plane[::step, ::step], description=text, tile=(32, 32),
+                                 subfiletype=step - 1, resolutionunit="centimeter",
+                                 resolution=(20_000 / step, 20_000 / step), **common)  # fmt: skip
+            if not step:
+                common_of = common | {"photometric": "rgb"}
+                writer.write(np.zeros((8, 9, 3), "u1"), description=text, **common_of)
+    stack, found = read(path)
+    assert np.array_equal(found[0, :, 0], pixels)
+    assert stack.pixel_size_um == {"x": 0.5, "y": 0.5, "z": None}
+    assert stack.channel_names == ["DAPI", "Opal <520>"]
+
+
+@pytest.mark.parametrize("state", ["on", "off"])
+def test_calibration_of_metaseries(state, tmp_path):
+    text = "".join(
+        f'<prop id="{key}" type="{kind}" value="{value}"/>'
+        for key, kind, value in (
+            ("spatial-calibration-state", "bool", state),
+            ("spatial-calibration-x", "float", 0.325),
+            ("spatial-calibration-y", "float", 0.65),
+            ("spatial-calibration-units", "string", "um"),
+            ("_IllumSetting_", "string", "FITC"),
+        )
+    )
+    text = f"<MetaData><PlaneInfo>{text}</PlaneInfo></MetaData>"
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), metadata=None, description=text,
+                 software="MetaSeries")  # fmt: skip
+    stack, _ = read(path)
+    x, y = (0.325, 0.65) if state == "on" else (None, None)
+    assert stack.pixel_size_um == {"x": x, "y": y, "z": None}
+    assert stack.channel_names == ["FITC"]
+
+
+def write_lsm(path, pixels, codec=1):
+    """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel."""
+    depth, channels, height, width = pixels.shape
+    data, link = bytearray(8), 4
+
+    def put(content):
+        start = len(data)
+        data.extend(content)
+        return start
+
+    info = struct.pack("<I9i", 67127628, 500, width, height, depth, channels, 1, 5, 2, 2)
+    info += struct.pack("<3d", 1e-7, 2e-7, 5e-7)
+    info = put(info.ljust(500, b"\0"))
+    thumbnail = np.zeros((3, 2, 2), "u1")
+    for page in (page for planes in pixels for page in (planes, thumbnail)):
+        samples, rows, columns = page.shape
+        count = max(samples, 3)  # that many values, also for two channels
+        packed = codec != 1 and page is not thumbnail
+        strips = [
+            put(tifffile.TIFF.COMPRESSORS[codec](plane.tobytes()) if packed else plane.tobytes())
+            for plane in page
+        ]
+        bits = put(struct.pack(f"<{count}H", *[8 * page.itemsize] * count))
+        sizes = put(struct.pack(f"<{samples}I", *[page[0].nbytes] * samples))
+        strips = put(struct.pack(f"<{samples}I", *strips))
+        tags = [(254, 4, 1, page is thumbnail), (256, 4, 1, columns), (257, 4, 1, rows),
+                (258, 3, count, bits), (259, 3, 1, codec if packed else 1), (262, 3, 1, 2),
+                (273, 4, samples, strips), (277, 3, 1, samples), (279, 4, samples, sizes),
+                (284, 3, 1, 2), (34412, 1, 500, info)]  # fmt: skip
+        tags = tags[: 11 if link == 4 else 10]
+        at = put(struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *t) for t in tags))
+        struct.pack_into("<I", data, link, at)
+        link = put(bytes(4))
+    struct.pack_into("<2sH", data, 0, b"II", 42)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("codec", [1, 5])
+@pytest.mark.parametrize(("channels", "dtype"), [(2, "u1"), (2, "u2"), (4, "u2"), (2, "f4")])
+def test_lsm(channels, dtype, codec, tmp_path):
+    """Real numbers are written without a SampleFormat; tifffile takes them for integers."""
+    pixels = RANDOM.integers(0, 250, (3, channels, 30, 40)).astype(dtype)
+    stack, found = read(write_lsm(tmp_path / "a.lsm", pixels, codec))
+    assert np.array_equal(found[0], pixels.swapaxes(0, 1))
+    assert found.dtype == dtype
+    assert stack.pixel_size_um == {"x": 0.1, "y": 0.2, "z": 0.5}
+
+
+NEW = """SI.VERSION_MAJOR = 2020
+SI.hChannels.channelSave = [1;3]
+SI.hChannels.channelName = {'Green' 'Red' 'Far red'}
+SI.hStackManager.enable = true
+SI.hStackManager.stackZStepSize = 5
+SI.hStackManager.numSlices = %s
+SI.hStackManager.framesPerSlice = %s
+"""
+OLD = """state.acq.numberOfChannelsSave=2\rstate.acq.zStepSize=5\rstate.acq.averaging=0\r
+state.acq.numberOfZSlices=%s\rstate.acq.numberOfFrames=%s\r"""
+
+
+def write_scanimage(path, planes, text, bigtiff=False):
+    pixels = RANDOM.integers(0, 4096, (planes, 8, 9), dtype="i2")
+    texts = {"software": text} if text.startswith("SI") else {"description": text}
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as writer:
+        for plane in pixels:
+            writer.write(plane, metadata=None, contiguous=False, photometric="minisblack", **texts)
+    return pixels
+
+
+@pytest.mark.parametrize("bigtiff", [True, False])
+@pytest.mark.parametrize("text", [NEW, OLD])
+@pytest.mark.parametrize(
+    ("slices", "frames", "shape", "axes"),
+    [(3, 4, (3, 4, 2), "ZTC"), (3, 1, (4, 3, 2), "TZC"), (1, 12, (1, 12, 2), "ZTC"),
+     (1, "Inf", (12, 1, 2), "TZC")],
+)  # fmt: skip
+def test_scanimage(slices, frames, shape, axes, text, bigtiff, tmp_path):
+    """Volumes, slices, frames, channels; tifffile takes all volumes for one stack."""
+    if text == OLD and frames == "Inf":
+        pytest.skip("in version 3, frames are counted")
+    pixels = write_scanimage(tmp_path / "a.tif", 24, text % (slices, frames), bigtiff)
+    stack, found = read(tmp_path / "a.tif")
+    expected = pixels.reshape(*shape, 8, 9).transpose([axes.index(a) for a in "TCZ"] + [3, 4])
+    assert np.array_equal(found, expected)
+    assert stack.pixel_size_um["z"] == 5
+    if text == NEW:
+        assert stack.channel_names == ["Green", "Far red"]
+
+
+@pytest.mark.parametrize(
+    ("planes", "slices", "frames", "more"),
+    [(24, 2, 3, ""), (22, 3, 1, ""), (23, 1, 1, ""), (24, 3, "Inf", ""),
+     (24, 4, 1, "SI.hFastZ.discardFlybackFrames = false\n"
+                "SI.hFastZ.numDiscardFlybackFrames = 2\n")],
+)  # fmt: skip
+def test_frames_of_scanimage_that_do_not_add_up(planes, slices, frames, more, tmp_path):
+    write_scanimage(tmp_path / "a.tif", planes, NEW % (slices, frames) + more)
+    assert "does not say what Q stands for" in error(tmp_path / "a.tif")
+
+
+def test_fluoview(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    header = np.zeros((), np.dtype(tifffile.TIFF.MM_HEADER))
+    dimensions = [(b"x", 9, 0, 0.25, b"um"), (b"y", 8, 0, 0.25, b"um"), (b"Z", 3, 0, -0.5, b"um"),
+                  (b"Ch", 2, 0, 1, b""), (b"XY", 2, 0, 1, b"")]  # fmt: skip
+    header["Dimensions"][: len(dimensions)] = dimensions
+    tags = [(34361, "B", header.nbytes, header.tobytes(), False), (34362, "d", 8, (0,) * 8, False)]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for plane in pixels.reshape(-1, 8, 9):
+            writer.write(plane, metadata=None, contiguous=False, photometric="minisblack",
+                         description="FLUOVIEW [Parameters]", extratags=tags)  # fmt: skip
+    for position in (0, 1):
+        stack, found = read(tmp_path / "a.tif", series=position)
+        assert np.array_equal(found[0], pixels[position])
+        assert stack.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 0.5}
 
 
 def write_ndtiff(folder, pixels):
@@ -375,6 +576,24 @@ def test_what_the_user_says_goes_first(tmp_path):
     assert "has 2 channels" in error(path, channel_names=["a"])
 
 
+def test_channels_of_ome_without_names(tmp_path):
+    for text, names in (
+        ('Name="DAPI"/><Channel ID="Channel:0:1"/>', ["DAPI", "channel 1"]),
+        ('Name="DAPI"/>', ["DAPI", "channel 1"]),
+        ("/>", ["channel 0", "channel 1"]),
+    ):
+        xml = tifffile.OmeXml()
+        xml.addimage(
+            "uint16", (2, 8, 9), (2, 1, 1, 8, 9, 1), axes="CYX", Channel={"Name": ["", ""]}
+        )
+        found = xml.tostring()
+        start, stop = found.index("<Channel"), found.index("<TiffData")
+        found = f'{found[:start]}<Channel ID="Channel:0:0" {text}{found[stop:]}'
+        path = write(tmp_path / "a.ome.tif", np.zeros((2, 8, 9), "u2"), description=found,
+                     metadata=None)  # fmt: skip
+        assert read(path)[0].channel_names == names
+
+
 def test_labels_of_imagej_name_channels(tmp_path):
     pixels = np.zeros((2, 2, 8, 9), "u2")
     labels = {"axes": "ZCYX", "Labels": ["DAPI", "GFP", "DAPI", "GFP"]}
@@ -453,22 +672,43 @@ def test_fewer_planes_in_imagejs_description_than_pages(tmp_path):
     assert "2 planes and the file 3 pages" in error(path)
 
 
-def test_an_imagej_stack_with_a_single_directory_that_was_cut(tmp_path):
-    """ImageJ's files above 4 GB have one directory; tifffile takes a cut one for one plane."""
-    path = write(tmp_path / "a.tif", np.zeros((6, 40, 50), "u2"), imagej=True,
-                 metadata={"axes": "ZYX"})  # fmt: skip
+def keep_one_directory(path):
+    """Leave the planes of an ImageJ file without directories, as ImageJ does above 4 GB."""
     data = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as tif:
         at = tif.pages[0].offset
         offset = tif.pages[0].dataoffsets[0]
         order = tif.byteorder
     count = struct.unpack_from(f"{order}H", data, at)[0]
-    struct.pack_into(f"{order}I", data, at + 2 + 12 * count, 0)  # no further directory
+    struct.pack_into(f"{order}I", data, at + 2 + 12 * count, 0)
+    path.write_bytes(data)
+    return data, offset
+
+
+def test_an_imagej_stack_with_a_single_directory_that_was_cut(tmp_path):
+    """tifffile takes a cut one for one plane."""
+    path = write(tmp_path / "a.tif", np.zeros((6, 40, 50), "u2"), imagej=True,
+                 metadata={"axes": "ZYX"})  # fmt: skip
+    data, offset = keep_one_directory(path)
     path.write_bytes(data[: offset + 6 * 4000])
     assert read(path)[0].shape == (1, 1, 6, 40, 50)
     (tmp_path / "a.stack").unlink()
     path.write_bytes(data[: offset + 4 * 4000])
     assert "a.tif is cut short: ImageJ wrote 6 planes of 4000 bytes" in error(path)
+
+
+def test_an_imagej_stack_with_a_single_directory_that_only_counts_images(tmp_path):
+    """tifffile takes it for its first plane."""
+    pixels = RANDOM.integers(0, 4096, (6, 40, 50), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, imagej=True, metadata={"axes": "ZYX"})
+    keep_one_directory(path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"slices=6", b"loops=66"))
+    assert 'load_stack.axes: "ZYX"' in error(path)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
+    (tmp_path / "a.stack").unlink()
+    path.write_bytes(data.replace(b"slices=6", b"slices=3"))
+    assert "6 images, and axes for 3 of them" in error(path)
 
 
 @pytest.mark.parametrize("pages", [1, 2, 150])
