@@ -150,14 +150,13 @@ def suggest(axes: str) -> str:
 
     Examples
     --------
-    >>> [suggest(axes) for axes in ("QYX", "IYX", "QQYX", "YXS", "ZYXS", "TZX", "CQYX")]
-    ['ZYX', 'ZYX', 'TZYX', 'YXC', 'ZYXC', 'TYX', 'CZYX']
+    >>> [suggest(axes) for axes in ("QYX", "IYX", "QQYX", "YXS", "ZYXS", "TZX", "CTX", "CQYX")]
+    ['ZYX', 'ZYX', 'TZYX', 'YXC', 'ZYXC', 'TYX', 'CYX', 'CZYX']
     """
     result = list(axes)
-    if "Y" not in axes and "Z" in axes:
-        result[axes.index("Z")] = "Y"
-    elif "X" not in axes and "Z" in axes:
-        result[axes.index("Z")] = "X"
+    scanned = next((axis for axis in "ZT" if axis in axes), None)
+    if scanned and not set("YX") <= set(axes):
+        result[axes.index(scanned)] = "X" if "Y" in axes else "Y"
     free = [a for a in "ZTC" if a not in result]
     if "S" in result and "C" in free:
         result[result.index("S")] = "C"
