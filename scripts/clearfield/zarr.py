@@ -1,4 +1,4 @@
-"""OME-Zarr images (.zarr), versions 0.1 to 0.5, in zarr stores of version 2 or 3.
+"""OME-Zarr images (.zarr), versions 0.1 to 0.6, in zarr stores of version 2 or 3.
 
 The package zarr reads the arrays; the few metadata of OME-Zarr that matter here are read as they
 stand in the specification, which costs less to start than a package for them.
@@ -117,9 +117,15 @@ def _attributes(group) -> dict:
 
 
 def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | None) -> Series:
-    level = image["datasets"][0]
-    array = group[level["path"]]
-    axes, units = _axes(image.get("axes"), array.ndim)
+    level = _largest_level(path, where, image)
+    try:
+        array = group[level["path"]]
+    except KeyError:
+        raise ClearfieldError(
+            f"{path} is incomplete: image {where or '/'} lists the level {level['path']}, which is "
+            "not there; copy it again from its source"
+        ) from None
+    axes, units = _axes(_listed_axes(image, level), array.ndim)
     if len(axes) != array.ndim:
         raise ClearfieldError(
             f"{path}: image {where or '/'} names {len(axes)} axes of an array that has "
@@ -127,9 +133,9 @@ def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | 
         )
     series = _describe_array(path, where, array, axes)
     series.name = str(image.get("name") or "").strip("/") or where.rstrip("/")
-    scale = [
-        a * b for a, b in zip(_scale(image, array.ndim), _scale(level, array.ndim), strict=True)
-    ]
+    scale = _scale(level, array.ndim)
+    if "coordinateSystems" not in image:  # in version 0.6 these lead on, to other systems
+        scale = [a * b for a, b in zip(scale, _scale(image, array.ndim), strict=True)]
     for axis, size, unit in zip(axes, scale, units, strict=True):
         # A scale without a unit is not a calibration, and 1 is only what such axes default to.
         if axis in "XYZ":
@@ -141,6 +147,31 @@ def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | 
     if bits and array.dtype.kind == "u" and 0 < bits <= 8 * array.dtype.itemsize:
         series.saturation_level = 2**bits - 1
     return series
+
+
+def _largest_level(path: str | PathLike, where: str, image: dict) -> dict:
+    """Choose the level of the smallest pixels; the first, as is the rule, where none says."""
+    levels = image.get("datasets")
+    if not levels:
+        raise ClearfieldError(
+            f"{path}: image {where or '/'} lists no arrays (no datasets); its writer left it broken"
+        )
+    axes = _listed_axes(image, levels[0])
+    if not axes:
+        return levels[0]
+    return min(levels, key=lambda level: prod(_scale(level, len(axes))))
+
+
+def _listed_axes(image: dict, level: dict) -> list | None:
+    """Give the axes as they stand in the metadata; from version 0.6 on, of a level's own system."""
+    systems = {system.get("name"): system for system in image.get("coordinateSystems") or []}
+    if not systems:
+        return image.get("axes")
+    own = None
+    for transformation in level.get("coordinateTransformations") or []:
+        own = transformation.get("output")
+        own = own.get("name") if isinstance(own, dict) else own
+    return systems.get(own, next(iter(systems.values()))).get("axes")
 
 
 def _axes(axes: list | None, count: int) -> tuple[str, list[str | None]]:
@@ -169,13 +200,27 @@ def _axes(axes: list | None, count: int) -> tuple[str, list[str | None]]:
 
 
 def _scale(entry: dict, count: int) -> list[float]:
-    """Multiply the scales of coordinateTransformations."""
+    """Multiply the scales of coordinateTransformations; 0 is unknown.
+
+    Examples
+    --------
+    >>> scale = {"type": "scale", "scale": [1, 0.5]}
+    >>> _scale({"coordinateTransformations": [scale, {"type": "translation"}, scale]}, 2)
+    [1.0, 0.25]
+    """
     scale = [1.0] * count
     for transformation in entry.get("coordinateTransformations") or []:
-        if transformation.get("type") == "scale":
-            # A scale given as the path of an array is unknown here, as 0 is.
+        kind = transformation.get("type")
+        if kind == "sequence":  # of version 0.6
+            inner = {"coordinateTransformations": transformation.get("transformations")}
+            factors = _scale(inner, count)
+        elif kind in ("identity", "translation"):
+            continue
+        else:  # others are not lengths, as a scale given as the path of an array is not
             factors = transformation.get("scale") or [0.0] * count
-            scale = [a * float(b) for a, b in zip(scale, factors, strict=True)]
+        if len(factors) != count:
+            raise ValueError(f"a scale of {len(factors)} numbers for {count} axes")
+        scale = [a * float(b) for a, b in zip(scale, factors, strict=True)]
     return scale
 
 

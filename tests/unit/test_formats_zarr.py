@@ -141,6 +141,65 @@ def test_scale_of_all_levels_multiplies(tmp_path, version):
 
 
 @both_versions
+def test_the_largest_level_need_not_be_the_first(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    units = dict.fromkeys("zyx", "micrometer")
+    pixels = counting(3, 8, 6)
+    entry = write_image(group, version, "zyx", pixels, [1, 0.2, 0.2], units)
+    small = group.create_array("1", shape=(3, 4, 3), dtype="u2", chunks=(1, 4, 3))
+    small[...] = 7
+    scale = [{"type": "scale", "scale": [1, 0.4, 0.4]}]
+    entry["datasets"].insert(0, {"path": "1", "coordinateTransformations": scale})
+    set_attributes(group, version, multiscales=[entry])
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 1.0}
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@pytest.mark.parametrize("output", ["physical", {"name": "physical"}])
+def test_coordinate_systems_of_version_0_6(tmp_path, output):
+    group = store(tmp_path / "a.zarr", 3)
+    pixels = counting(2, 3, 1, 8, 6)
+    units = dict.fromkeys("zyx", "nanometer")
+    entry = write_image(group, 3, "czTyx", pixels, units=units)
+    own = {"name": "physical", "axes": entry.pop("axes")}
+    entry["coordinateSystems"] = [{"name": "world", "axes": own["axes"][::-1]}, own]
+    parts = [
+        {"type": "scale", "scale": [1, 500, 1, 100, 100]},
+        {"type": "translation", "translation": [0, 9, 0, 9, 9]},
+    ]
+    entry["datasets"][0]["coordinateTransformations"] = [
+        {"type": "sequence", "input": "0", "output": output, "transformations": parts}
+    ]
+    entry["coordinateTransformations"] = [
+        {"type": "scale", "scale": [1, 7, 7, 7, 7], "input": "physical", "output": "world"}
+    ]
+    group.attrs["ome"] = {"version": "0.6", "multiscales": [entry]}
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.axes == "CZTYX"
+    assert series.pixel_size_um == {"x": 0.1, "y": 0.1, "z": 0.5}
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+def test_levels_that_cannot_be_read(tmp_path, version):
+    for name, change, reason in (
+        ("none", {"datasets": []}, r"image / lists no arrays"),
+        ("gone", {"datasets": [{"path": "9"}]}, r"is incomplete: image / lists the level 9"),
+        (
+            "scale",
+            {"coordinateTransformations": [{"type": "scale", "scale": [1, 1]}]},
+            r"a scale of 2 numbers for 3 axes",
+        ),
+    ):
+        group = store(tmp_path / f"{name}.zarr", version)
+        entry = write_image(group, version, "zyx", counting(3, 8, 6))
+        set_attributes(group, version, multiscales=[entry | change])
+        with pytest.raises(ClearfieldError, match=rf"{name}\.zarr.*{reason}"):
+            open_series(tmp_path / f"{name}.zarr")
+
+
+@both_versions
 def test_full_resolution_and_channel_names(tmp_path, version):
     group = store(tmp_path / "a.zarr", version)
     pixels = counting(2, 3, 8, 6)
