@@ -69,12 +69,10 @@ def open_series(path: str | PathLike) -> list[Series]:
                 f"{path} is a zarr group without an OME-Zarr image (no multiscales in its "
                 f"metadata); choose one of what it holds: {inside}"
             )
-        bits = _significant_bits(path)
-        if len(bits) != len(images):
-            bits = [None] * len(images)
+        pixels = _read_ome_xml(path, node, [where.rstrip("/") for where, *_ in images])
         series = [
-            _describe(path, *found, image_bits)
-            for found, image_bits in zip(images, bits, strict=True)
+            _describe(path, *found, described)
+            for found, described in zip(images, pixels, strict=True)
         ]
         if len({one.name for one in series}) < len(series):  # a writer's default, as in a plate
             for one, (where, *_) in zip(series, images, strict=True):
@@ -103,11 +101,14 @@ def _find_images(path: str | PathLike, group, where: str):
         for field in own["well"].get("images", []):
             yield from _find_images(path, group[field["path"]], f"{where}{field['path']}/")
     elif "bioformats2raw.layout" in own:
-        listed = _attributes(group["OME"]).get("series") if "OME" in group else None
         # Without a list, images are numbered from 0 on.
-        names = listed or sorted((name for name in group if name.isdigit()), key=int)
+        names = _listed_images(group) or sorted((n for n in group if n.isdigit()), key=int)
         for name in names:
             yield from _find_images(path, group[name], f"{where}{name}/")
+
+
+def _listed_images(group) -> list[str]:
+    return _attributes(group["OME"]).get("series", []) if "OME" in group else []
 
 
 def _attributes(group) -> dict:
@@ -116,7 +117,9 @@ def _attributes(group) -> dict:
     return {**attributes, **attributes["ome"]} if "ome" in attributes else attributes
 
 
-def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | None) -> Series:
+def _describe(
+    path: str | PathLike, where: str, group, image: dict, pixels: ElementTree.Element | None
+) -> Series:
     level = _largest_level(path, where, image)
     try:
         array = group[level["path"]]
@@ -144,9 +147,27 @@ def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | 
     names = [str(channel.get("label") or "") for channel in channels]
     if len(names) == series.sizes.get("C", 1) and all(names):
         series.channel_names = names
-    if bits and array.dtype.kind == "u" and 0 < bits <= 8 * array.dtype.itemsize:
-        series.saturation_level = 2**bits - 1
+    if pixels is not None:
+        _add_ome_xml(series, pixels)
     return series
+
+
+def _add_ome_xml(series: Series, pixels: ElementTree.Element) -> None:
+    """Take from OME-XML what versions before 0.4 have nowhere else."""
+    # What describes an image of another size is a leftover of its copies.
+    if any(pixels.get(f"Size{axis}") != str(series.sizes[axis]) for axis in series.plane_axes):
+        return
+    for axis, known in series.pixel_size_um.items():
+        name = f"PhysicalSize{axis.upper()}"
+        if known is None and axis.upper() in series.axes:
+            unit = pixels.get(f"{name}Unit", "µm")
+            series.pixel_size_um[axis] = micrometres(pixels.get(name), unit)
+    names = [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
+    if not series.channel_names and len(names) == series.sizes.get("C", 1) and any(names):
+        series.channel_names = names
+    bits = int(pixels.get("SignificantBits", 0))
+    if series.dtype.kind == "u" and 0 < bits <= 8 * series.dtype.itemsize:
+        series.saturation_level = 2**bits - 1
 
 
 def _largest_level(path: str | PathLike, where: str, image: dict) -> dict:
@@ -224,19 +245,20 @@ def _scale(entry: dict, count: int) -> list[float]:
     return scale
 
 
-def _significant_bits(path: str | PathLike) -> list[int | None]:
-    """Read the significant bits of the images from the OME-XML of bioformats2raw."""
-    file = Path(path) / "OME" / "METADATA.ome.xml"
+def _read_ome_xml(
+    path: str | PathLike, group, places: list[str]
+) -> list[ElementTree.Element | None]:
+    """Find what the OME-XML of bioformats2raw says about the images at these paths."""
+    nothing = [None] * len(places)
     try:
-        root = ElementTree.parse(file).getroot()
+        root = ElementTree.parse(Path(path) / "OME" / "METADATA.ome.xml").getroot()
     except (OSError, ElementTree.ParseError):
-        return []
-    found = []
-    for image in root.iterfind("{*}Image"):
-        pixels = image.find("{*}Pixels")
-        bits = pixels.get("SignificantBits") if pixels is not None else None
-        found.append(int(bits) if bits else None)
-    return found
+        return nothing
+    found = [image.find("{*}Pixels") for image in root.iterfind("{*}Image")]
+    if len(listed := _listed_images(group)) == len(found):
+        described = dict(zip(listed, found, strict=True))
+        return [described.get(place) for place in places]
+    return found if len(found) == len(places) else nothing
 
 
 def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> Series:

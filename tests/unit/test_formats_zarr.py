@@ -345,7 +345,7 @@ def test_images_of_bioformats2raw(tmp_path, version, listed):
         set_attributes(ome, version, series=["2", "0"])
     (tmp_path / "a.zarr/OME/METADATA.ome.xml").write_text(
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
-        + '<Image Name="a"><Pixels SignificantBits="12"/></Image>' * (2 if listed else 3)
+        + '<Image><Pixels SizeX="6" SizeY="5" SignificantBits="12"/></Image>' * (2 if listed else 3)
         + "</OME>"
     )
     found = open_series(tmp_path / "a.zarr")
@@ -354,6 +354,38 @@ def test_images_of_bioformats2raw(tmp_path, version, listed):
     assert [series.saturation_level for series in found] == [4095] * len(order)
     for series, number in zip(found, order, strict=True):
         np.testing.assert_array_equal(planes_of(series), images[number])
+
+
+@pytest.mark.parametrize("plate", [True, False])
+def test_ome_xml_tells_what_early_versions_do_not(tmp_path, plate):
+    root = store(tmp_path / "a.zarr", 2)
+    places = ["A/2/0", "A/1/0"] if plate else ["0", "1"]
+    images = "<Image/>"
+    for number, place in enumerate(places):
+        pixels = counting(1, 2, 3, 5, 6)
+        write_image(root.create_group(place), 2, "tczyx", pixels, [1, 1, 1, 1, 1])
+        images += (
+            f'<Image><Pixels SizeX="6" SizeY="{5 + number}" PhysicalSizeX="0.5" '
+            'PhysicalSizeY="0.4" PhysicalSizeYUnit="mm" PhysicalSizeZ="70" PhysicalSizeZUnit="nm" '
+            'SignificantBits="12"><Channel Name="DAPI"/><Channel/></Pixels></Image>'
+        )
+    if plate:
+        set_attributes(root, 2, plate={"wells": [{"path": "A/1"}, {"path": "A/2"}]})
+        for well in ("A/1", "A/2"):
+            set_attributes(root[well], 2, well={"images": [{"path": "0"}]})
+    else:
+        set_attributes(root, 2, **{"bioformats2raw.layout": 3})
+    set_attributes(root.create_group("OME"), 2, series=["gone", *places])
+    (tmp_path / "a.zarr/OME/METADATA.ome.xml").write_text(f"<OME>{images}</OME>")
+    if not plate:
+        root.create_group("gone")
+        write_image(root["gone"], 2, "yx", counting(5, 6))
+    found = {series.name: series for series in open_series(tmp_path / "a.zarr")}
+    described, other = found[places[0]], found[places[1]]  # the second is of another size
+    assert described.pixel_size_um == {"x": 0.5, "y": 400, "z": 0.07}
+    assert (described.channel_names, described.saturation_level) == (["DAPI", ""], 4095)
+    assert other.pixel_size_um == {"x": None, "y": None, "z": None}
+    assert (other.channel_names, other.saturation_level) == ([], None)
 
 
 @pytest.mark.parametrize("name", ["", "image"])  # the second: ome-zarr's default for each
