@@ -127,13 +127,18 @@ def find_files(path: str | PathLike) -> list[str]:
     files = sorted(
         name for name in found
         if name.lower().endswith(_SUFFIXES) and not Path(name).name.startswith(".")
-        and not _THUMBNAIL.search(_GUID.sub("", name))
+        and not _THUMBNAIL.search(_GUID.sub("", name)) and not Path(name).is_dir()
     )  # fmt: skip
     if not files:
         raise ClearfieldError(
             f"{path} holds no TIFF files ({', '.join(_SUFFIXES)}), one for each plane; "
             "mend the path"
         )
+    for file in files:
+        if not Path(file).exists():
+            raise ClearfieldError(
+                f"{file} is a link to a file that is not there; bring that back, or remove the link"
+            )
     return files
 
 

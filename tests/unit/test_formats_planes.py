@@ -386,6 +386,20 @@ def test_no_planes(tmp_path):
             open_series(path)
 
 
+def test_links_and_folders_among_planes(tmp_path):
+    pixels = counting(2, 5, 6)
+    write_planes(tmp_path, "a_z{}.tif", pixels)
+    folder = tmp_path / "links"
+    (folder / "more_z1.tif").mkdir(parents=True)
+    for z in range(2):
+        (folder / f"b_z{z}.tif").symlink_to(tmp_path / f"a_z{z}.tif")
+    (series,) = open_series(folder)
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    (tmp_path / "a_z1.tif").unlink()
+    with pytest.raises(ClearfieldError, match=r"b_z1\.tif is a link to a file that is not there"):
+        open_series(folder)
+
+
 def test_more_files_than_can_be_open(tmp_path):
     import resource
 
