@@ -88,23 +88,26 @@ def _find_images(path: str | PathLike, group, where: str):
             yield where, group, image
     elif "plate" in own:
         for well in own["plate"].get("wells", []):
-            place = f"{where}{well['path']}/"
-            try:
-                fields = group[well["path"]]
-            except KeyError:
-                raise ClearfieldError(
-                    f"{path} is incomplete: it lists the well {place[:-1]}, which is not there; "
-                    "copy it again from its source"
-                ) from None
-            yield from _find_images(path, fields, place)
+            yield from _find_listed(path, group, where, well["path"])
     elif "well" in own:
         for field in own["well"].get("images", []):
-            yield from _find_images(path, group[field["path"]], f"{where}{field['path']}/")
+            yield from _find_listed(path, group, where, field["path"])
     elif "bioformats2raw.layout" in own:
         # Without a list, images are numbered from 0 on.
-        names = _listed_images(group) or sorted((n for n in group if n.isdigit()), key=int)
-        for name in names:
-            yield from _find_images(path, group[name], f"{where}{name}/")
+        for name in _listed_images(group) or sorted((n for n in group if n.isdigit()), key=int):
+            yield from _find_listed(path, group, where, name)
+
+
+def _find_listed(path: str | PathLike, group, where: str, name: str):
+    """Yield the images of a well, a field or a series that its group lists."""
+    child = group[name] if name in group else None
+    found = list(_find_images(path, child, f"{where}{name}/")) if child is not None else []
+    if not found and (child is None or "well" not in _attributes(child)):  # that may be empty
+        raise ClearfieldError(
+            f"{path} is incomplete: it lists the image {where}{name}, which is not there; "
+            "copy it again from its source"
+        )
+    yield from found
 
 
 def _listed_images(group) -> list[str]:
@@ -143,7 +146,7 @@ def _describe(
         # A scale without a unit is not a calibration, and 1 is only what such axes default to.
         if axis in "XYZ":
             series.pixel_size_um[axis.lower()] = micrometres(size, unit)
-    channels = _attributes(group).get("omero", {}).get("channels", [])
+    channels = (_attributes(group).get("omero") or {}).get("channels") or []
     names = [str(channel.get("label") or "") for channel in channels]
     if len(names) == series.sizes.get("C", 1) and all(names):
         series.channel_names = names
@@ -265,6 +268,7 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
     """Describe an array; without `axes` by the names of its dimensions, if it has any."""
     if not axes:
         names = getattr(array.metadata, "dimension_names", None)
+        names = names or array.attrs.get("_ARRAY_DIMENSIONS")  # of xarray, in version 2
         axes, _ = _axes([name or "" for name in names] if names else None, array.ndim)
     if array.ndim < 2 or 0 in array.shape:
         raise ClearfieldError(

@@ -406,9 +406,46 @@ def test_fields_of_a_plate(tmp_path, version, name):
     assert [series.name for series in found] == list(images)
     for series in found:
         np.testing.assert_array_equal(planes_of(series), images[series.name])
-    shutil.rmtree(tmp_path / "plate.zarr/B")
-    with pytest.raises(ClearfieldError, match=r"plate\.zarr is incomplete: it lists the well B/3"):
+    for lost in ("B/3/1", "B/3/0", "B"):
+        with pytest.raises(
+            ClearfieldError, match=r"plate\.zarr is incomplete: it lists the .* B/3"
+        ):
+            shutil.rmtree(tmp_path / "plate.zarr" / lost)
+            open_series(tmp_path / "plate.zarr")
+
+
+@both_versions
+def test_a_well_without_fields_is_not_passed_over(tmp_path, version):
+    root = store(tmp_path / "plate.zarr", version)
+    set_attributes(root, version, plate={"wells": [{"path": "A/1"}, {"path": "A/2"}]})
+    well = root.create_group("A/1")
+    set_attributes(well, version, well={"images": [{"path": "0"}]})
+    write_image(well.create_group("0"), version, "zyx", counting(2, 5, 6))
+    empty = root.create_group("A/2")
+    set_attributes(empty, version, well={"images": []})
+    assert len(open_series(tmp_path / "plate.zarr")) == 1
+    root.create_group("A/2", overwrite=True)
+    with pytest.raises(ClearfieldError, match=r"plate\.zarr is incomplete: it lists the .* A/2"):
         open_series(tmp_path / "plate.zarr")
+
+
+@pytest.mark.parametrize("omero", [None, {"channels": None}, {"channels": [{"label": None}]}])
+def test_channels_that_omero_does_not_name(tmp_path, omero):
+    group = store(tmp_path / "a.zarr", 2)
+    write_image(group, 2, "zyx", counting(2, 5, 6))
+    group.attrs["omero"] = omero
+    assert open_series(tmp_path / "a.zarr")[0].channel_names == []
+
+
+@both_versions
+def test_an_array_may_name_its_axes(tmp_path, version):
+    named = {"dimension_names": "zyx"}
+    if version == 2:
+        named = {"attributes": {"_ARRAY_DIMENSIONS": ["z", "y", "x"]}}
+    path = str(tmp_path / "a.zarr")
+    array = zarr.create_array(path, shape=(2, 5, 6), dtype="u2", zarr_format=version, **named)
+    array[...] = 1
+    assert open_series(path)[0].axes == "ZYX"
 
 
 def test_unknown_axes_are_not_guessed(tmp_path):
