@@ -77,13 +77,17 @@ def open_series(path: str | PathLike) -> list[Series]:
         times = more_times if times in (0, 0xFFFF) and more_times > 0 else times
     else:
         panels = 1
-    times, channels, panels = max(times, 1), max(channels, 1), max(panels, 1)
+    times, channels, panels = times or 1, channels or 1, panels or 1
     if mode not in _DTYPES or sequence >= len(_ORDERS):
         raise ClearfieldError(
             f"{path} has pixels of mode {mode} in sequence {sequence}, where clearfield reads "
             f"modes {sorted(_DTYPES)} and sequences up to {len(_ORDERS) - 1}; export it as OME-TIFF"
         )
-    if min(columns, rows, planes) < 1 or extended < 0 or planes % (times * channels * panels):
+    if (
+        min(columns, rows, planes, channels) < 1
+        or extended < 0
+        or planes % (times * channels * panels)
+    ):
         raise ClearfieldError(
             f"{path} claims {planes} planes of {columns} x {rows} in {times} times, {channels} "
             f"channels and {panels} panels, which cannot be; copy it again from its source"

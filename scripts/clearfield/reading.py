@@ -33,6 +33,7 @@ FORMATS = {
     ".oif": "oib",
     ".dv": "dv",
     ".r3d": "dv",
+    ".r3d_d3d": "dv",
     ".zarr": "zarr",
 }
 """The module that has `open_series` for a suffix; folders and globs of planes are "planes"."""

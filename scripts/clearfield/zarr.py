@@ -100,7 +100,7 @@ def _find_images(path: str | PathLike, group, where: str):
 
 def _find_listed(path: str | PathLike, group, where: str, name: str):
     """Yield the images of a well, a field or a series that its group lists."""
-    child = group[name] if name in group else None
+    child = group.get(name)
     found = list(_find_images(path, child, f"{where}{name}/")) if child is not None else []
     if not found and (child is None or "well" not in _attributes(child)):  # that may be empty
         raise ClearfieldError(

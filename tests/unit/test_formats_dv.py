@@ -164,6 +164,7 @@ def change(at, form, *values):
         (change(182, "h", 15), "sequence 15"),
         (change(8, "i", 5), "claims 5 planes"),
         (change(8, "i", -6), "claims -6 planes"),
+        (change(196, "h", -2), "-2 channels"),
         (change(0, "i", 2**31 - 1), "is truncated"),
     ],
 )
