@@ -155,12 +155,9 @@ def suggest(axes: str) -> str:
     ['ZYX', 'ZYX', 'TZYX', 'YXC', 'ZYXC', 'TYX', 'CYX', 'CZYX']
     """
     result = list(axes)
-    if "Y" not in axes and "Z" in axes:
-        result[axes.index("Z")] = "Y"
-    elif "X" not in axes and "Z" in axes:
-        result[axes.index("Z")] = "X"
-    elif "Y" not in axes and "T" in axes:  # a line, again and again
-        result[axes.index("T")] = "Y"
+    scanned = next((axis for axis in "ZT" if axis in axes), None)
+    if scanned and not set("YX") <= set(axes):
+        result[axes.index(scanned)] = "X" if "Y" in axes else "Y"
     free = [a for a in "ZTC" if a not in result]
     if "S" in result and "C" in free:
         result[result.index("S")] = "C"

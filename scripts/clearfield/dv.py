@@ -13,19 +13,25 @@ from pathlib import Path
 import numpy as np
 
 from .errors import ClearfieldError
-from .series import Series
+from .micrometres import micrometres
+from .series import Series, split_positions
 from .thirdparty import check_size, explained
 
 _HEADER_BYTES = 1024
 _MAGIC = -16224
 # Of the number "mode"; 3 and 4 are complex (Fourier transforms, not images).
-_DTYPES = {0: "u1", 1: "i2", 2: "f4", 5: "i2", 6: "u2", 7: "i4"}
-# Of the number "sequence", slowest axis first: the format's own names begin with the fastest.
-_ORDERS = {0: "CTZ", 1: "TZC", 2: "TCZ"}
+_DTYPES = {0: "u1", 1: "i2", 2: "f4", 5: "i2", 6: "u2", 7: "i4", 8: "f8"}
+# By the number "sequence", slowest axis first: the format's own names begin with the fastest. P is
+# a panel, a position of the stage.
+_ORDERS = (
+    "PCTZ", "PTZC", "PTCZ", "TCPZ", "TPCZ", "TPZC", "ZTPC", "ZTCP",
+    "ZCTP", "TCZP", "TZCP", "TZPC", "ZPTC", "ZPCT", "ZCPT",
+)  # fmt: skip
+_NEW_TYPE = 100  # of softWoRx since about 2019: it counts panels
 
 
 def open_series(path: str | PathLike) -> list[Series]:
-    """Describe the one image of a DeltaVision file, to be used where it lies.
+    """Describe the image of a DeltaVision file, one for each panel, to be used where it lies.
 
     Parameters
     ----------
@@ -33,9 +39,10 @@ def open_series(path: str | PathLike) -> list[Series]:
 
     Returns
     -------
-    list of one Series
-        Axes are C, T, Z in the file's order, then Y, X. Channels have the name of their emission
-        wavelength, e.g. "528 nm".
+    list of Series
+        Axes are C, T, Z in the file's order, then Y, X; rows are in the file's order too, which
+        Bio-Formats turns upside down. Channels have the name of their emission wavelength, e.g.
+        "528 nm".
 
     Raises
     ------
@@ -62,22 +69,33 @@ def open_series(path: str | PathLike) -> list[Series]:
 
     columns, rows, planes, mode = field("4i", 0)
     (extended,) = field("i", 92)
-    times, sequence = field("2h", 180)
+    times, sequence = field("2H", 180)
     (channels,) = field("h", 196)
-    times, channels = max(times, 1), max(channels, 1)
-    if mode not in _DTYPES or sequence not in _ORDERS:
+    (kind,), (more_times,), (panels,) = field("h", 160), field("i", 852), field("i", 880)
+    # Programs that process such a file may leave text in these two places.
+    if kind == _NEW_TYPE and 0 <= panels <= planes:
+        times = more_times if times in (0, 0xFFFF) and more_times > 0 else times
+    else:
+        panels = 1
+    times, channels, panels = times or 1, channels or 1, panels or 1
+    if mode not in _DTYPES or sequence >= len(_ORDERS):
         raise ClearfieldError(
             f"{path} has pixels of mode {mode} in sequence {sequence}, where clearfield reads "
-            f"modes {sorted(_DTYPES)} and sequences {sorted(_ORDERS)}; export it as OME-TIFF"
+            f"modes {sorted(_DTYPES)} and sequences up to {len(_ORDERS) - 1}; export it as OME-TIFF"
         )
-    if min(columns, rows, planes) < 1 or extended < 0 or planes % (times * channels):
+    if (
+        min(columns, rows, planes, channels) < 1
+        or extended < 0
+        or planes % (times * channels * panels)
+    ):
         raise ClearfieldError(
-            f"{path} claims {planes} planes of {columns} x {rows} in {times} times and "
-            f"{channels} channels, which cannot be; copy it again from its source"
+            f"{path} claims {planes} planes of {columns} x {rows} in {times} times, {channels} "
+            f"channels and {panels} panels, which cannot be; copy it again from its source"
         )
     dtype = np.dtype(order + _DTYPES[mode])
-    sizes = {"T": times, "C": channels, "Z": planes // (times * channels), "Y": rows, "X": columns}
-    axes = _ORDERS[sequence] + "YX"
+    sizes = {"T": times, "C": channels, "P": panels, "Y": rows, "X": columns}
+    sizes["Z"] = planes // (times * channels * panels)
+    axes = _ORDERS[sequence].replace("P", "P" if panels > 1 else "") + "YX"
     shape = tuple(sizes[axis] for axis in axes)
     start, plane_bytes = _HEADER_BYTES + extended, rows * columns * dtype.itemsize
     if size < start + planes * plane_bytes:
@@ -94,19 +112,18 @@ def open_series(path: str | PathLike) -> list[Series]:
 
     offsets = np.zeros((planes, 2), np.int64)
     offsets[:, 1] = start + plane_bytes * np.arange(planes)
-    return [
-        Series(
-            name="",
-            axes=axes,
-            shape=shape,
-            dtype=dtype,
-            read=read,
-            pixel_size_um=_pixel_size(field("3f", 40)),
-            channel_names=_channel_names(field(f"{min(channels, 5)}h", 198), channels),
-            files=[fspath(path)],
-            offsets=offsets,
-        )
-    ]
+    series = Series(
+        name="",
+        axes=axes,
+        shape=shape,
+        dtype=dtype,
+        read=read,
+        pixel_size_um=_pixel_size(field("3f", 40)),
+        channel_names=_channel_names(field(f"{min(channels, 5)}h", 198), channels),
+        files=[fspath(path)],
+        offsets=offsets,
+    )
+    return split_positions(series)
 
 
 def _pixel_size(spacing: tuple[float, ...]) -> dict[str, float | None]:
@@ -115,14 +132,18 @@ def _pixel_size(spacing: tuple[float, ...]) -> dict[str, float | None]:
     if spacing == (1.0, 1.0, 1.0):
         spacing = (0.0, 0.0, 0.0)
     sizes = [float(str(np.float32(value))) for value in spacing]
-    return {
-        axis: size if size > 0 and np.isfinite(size) else None
-        for axis, size in zip("xyz", sizes, strict=True)
-    }
+    return {axis: micrometres(size, "um") for axis, size in zip("xyz", sizes, strict=True)}
 
 
 def _channel_names(wavelengths: tuple[int, ...], channels: int) -> list[str]:
-    """Name channels after their wavelengths, where these tell them apart."""
-    if len(set(wavelengths)) < channels or min(wavelengths) <= 0:
+    """Name channels after their wavelengths, where these tell them apart.
+
+    Examples
+    --------
+    >>> _channel_names((457, 0, -50), 3)  # unknown; transmitted light
+    ['457 nm', '', '']
+    """
+    known = [wavelength for wavelength in wavelengths if wavelength > 0]
+    if not known or len(wavelengths) < channels or len(set(known)) < len(known):
         return []
-    return [f"{wavelength} nm" for wavelength in wavelengths]
+    return [f"{wavelength} nm" if wavelength > 0 else "" for wavelength in wavelengths]

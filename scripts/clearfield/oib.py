@@ -7,6 +7,7 @@ import warnings
 from collections import defaultdict
 from io import BytesIO
 from os import PathLike, fspath
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -19,7 +20,8 @@ from .series import Series
 from .thirdparty import check_size, explained, import_reader
 
 _KIND = "an Olympus FluoView file"
-_NAME = re.compile(r"(?P<prefix>.*?)_?(?P<axes>(?:[A-Z]\d{2,})*)")
+# "s_C001Z002"; "s_C001-R001" is a reference image, taken before or after the others.
+_NAME = re.compile(r"(?P<prefix>.*?)_?(?P<axes>(?:[A-Z]\d{2,})*)(?P<reference>-R\d{3})?")
 _LETTERS = {"L": "E"}  # the file's L is an emission wavelength (lambda)
 
 
@@ -47,21 +49,38 @@ def open_series(path: str | PathLike) -> list[Series]:
     with explained(path, _KIND):
         check_chains(path)
         opened = _Opened(package, path)
-        sequences = _find_sequences(list(opened.file.glob("*.tif")))
+        sequences = _find_sequences(
+            [name for name in opened.names if name.lower().endswith(".tif")]
+        )
         if not sequences:
             raise ClearfieldError(
                 f"{path} has no planes beside it (its folder .files was left behind); "
                 "copy the file together with its folder"
             )
-        main = opened.file.mainfile
-        return [_describe(path, opened, main, *sequence) for sequence in sequences]
+        return [
+            _describe(path, opened, reference, letters, planes)
+            for (_, letters, reference), planes in sequences
+        ]
 
 
 class _Opened:
-    """An open file of the package oiffile, closed with the last series that reads from it."""
+    """An open file of the package oiffile, closed with the last series that reads from it.
+
+    Attributes
+    ----------
+    main : dict
+        The settings: section -> key -> value.
+    names : list of str
+        The files within, or those in the folder beside.
+    """
 
     def __init__(self, package: ModuleType, path: str | PathLike) -> None:
-        self.file, self.lock = None, threading.Lock()
+        self.file, self.folder, self.lock = None, None, threading.Lock()
+        if Path(path).suffix.lower() == ".oif":
+            self.main = package.SettingsFile(fspath(path))
+            self.folder = _find_folder(Path(path), self.main)
+            self.names = [file.name for file in self.folder.iterdir()]
+            return
         try:
             self.file = package.OifFile(fspath(path))
         except Exception as error:
@@ -70,11 +89,17 @@ class _Opened:
                 warnings.simplefilter("ignore", ResourceWarning)
                 traceback.clear_frames(error.__traceback__)
             raise
+        self.main, self.names = self.file.mainfile, list(self.file.glob())
 
     def read(self, name: str) -> np.ndarray:
-        with self.lock, self.file.open_file(name) as file:
-            content = file.read()
+        if self.folder:
+            content = (self.folder / name).read_bytes()
+        else:
+            with self.lock, self.file.open_file(name) as file:
+                content = file.read()
         with tifffile.TiffFile(BytesIO(content)) as tif:
+            if len(tif.pages) != 1:
+                raise ValueError(f"{name} has {len(tif.pages)} pages instead of one")
             return tif.pages.first.asarray()
 
     def __del__(self) -> None:
@@ -82,32 +107,71 @@ class _Opened:
             self.file.close()
 
 
-def _find_sequences(names: list[str]) -> list[tuple[str, dict[tuple[int, ...], str]]]:
-    """Group planes by prefix and axes, the longest sequence first.
+def _find_folder(path: Path, main: dict) -> Path:
+    """Find the folder of an .oif file: by its name, in any case, or by what it was named before."""
+    listed = [value.replace("\\", "/").split("/") for value in _listed(main)]
+    before = [parts[-2] for parts in listed if len(parts) > 1]
+    for wanted in (path.name + ".files", *before[:1]):
+        for folder in path.absolute().parent.iterdir():
+            if folder.name.casefold() == wanted.casefold() and folder.is_dir():
+                return folder
+    raise ClearfieldError(
+        f"{path} has no planes beside it (its folder {path.name}.files was left behind); "
+        "copy the file together with its folder"
+    )
+
+
+def _listed(main: dict) -> list[str]:
+    """Give the files that the settings name for planes: all, or the first and the last."""
+    saved = main.get("ProfileSaveInfo", {}).values()
+    return [value for value in saved if isinstance(value, str) and value.endswith(".pty")]
+
+
+def _parse(name: str) -> tuple[tuple[str, str, str], tuple[int, ...]]:
+    """Split the name of a plane, without its folder, into its sequence and its numbers.
 
     Examples
     --------
-    >>> _find_sequences(["s_C001Z002.tif", "s_C001Z001.tif", "s_ref.tif"])
-    [('CZ', {(1, 1): 's_C001Z001.tif', (1, 2): 's_C001Z002.tif'}), ('', {(): 's_ref.tif'})]
+    >>> _parse("s_C001Z002.tif"), _parse("s_C001-R003.tif")
+    ((('s', 'CZ', ''), (1, 2)), (('s', 'C', '-R003'), (1,)))
     """
-    groups: dict[tuple[str, str], dict[tuple[int, ...], str]] = defaultdict(dict)
+    match = _NAME.fullmatch(name.rpartition(".")[0])
+    axes = re.findall(r"([A-Z])(\d+)", match["axes"])
+    letters = "".join(letter for letter, _ in axes)
+    reference = match["reference"] or ""
+    return (match["prefix"], letters, reference), tuple(int(number) for _, number in axes)
+
+
+def _find_sequences(
+    names: list[str],
+) -> list[tuple[tuple[str, str, str], dict[tuple[int, ...], str]]]:
+    """Group planes by prefix, axes and reference: the image first, which is the longest sequence.
+
+    Examples
+    --------
+    >>> [key for key, _ in _find_sequences(["a/s_C001-R001.tif", "a/s_C001.tif"])]
+    [('a/s', 'C', ''), ('a/s', 'C', '-R001')]
+    """
+    groups: dict[tuple[str, str, str], dict[tuple[int, ...], str]] = defaultdict(dict)
     for name in sorted(names):
-        match = _NAME.fullmatch(name.replace("\\", "/").rpartition("/")[2][: -len(".tif")])
-        axes = re.findall(r"([A-Z])(\d+)", match["axes"])
-        letters = "".join(letter for letter, _ in axes)
-        groups[match["prefix"], letters][tuple(int(number) for _, number in axes)] = name
-    found = [(axes, planes) for (_, axes), planes in groups.items()]
-    return sorted(found, key=lambda item: -len(item[1]))
+        key, numbers = _parse(name.replace("\\", "/"))
+        groups[key][numbers] = name
+    return sorted(groups.items(), key=lambda item: (item[0][2], -len(item[1])))
 
 
 def _describe(
     path: str | PathLike,
     opened: _Opened,
-    main: dict,
+    reference: str,
     letters: str,
     planes: dict[tuple[int, ...], str],
 ) -> Series:
+    main = opened.main
     shape = tuple(max(numbers) for numbers in zip(*planes, strict=True))
+    for name in _listed(main):  # the last ones of an axis may all be missing
+        (_, *key), numbers = _parse(name)
+        if key == [letters, reference]:
+            shape = tuple(map(max, shape, numbers))
     for index in np.ndindex(*shape):
         number = tuple(n + 1 for n in index)
         if number not in planes:
@@ -118,7 +182,8 @@ def _describe(
             )
     first = opened.read(next(iter(planes.values())))
     order = str(main["Axis Parameter Common"]["AxisOrder"])
-    plane_axes = order[1::-1] if order[:1] == "X" and len(order) > 1 else "YX"
+    # A reference image shows where a line was scanned.
+    plane_axes = order[1::-1] if order[:1] == "X" and len(order) > 1 and not reference else "YX"
     axes = "".join(_LETTERS.get(letter, letter) for letter in letters)
     axes += plane_axes + "S" * (first.ndim - 2)
 
@@ -131,7 +196,7 @@ def _describe(
         return plane[..., index[-1]] if first.ndim == 3 else plane
 
     return Series(
-        name="",
+        name=reference.replace("-R", "reference "),
         axes=axes,
         shape=shape + first.shape,
         dtype=first.dtype,

@@ -3,6 +3,7 @@
 import glob
 import itertools
 import json
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
@@ -22,7 +23,7 @@ _ZARR_METADATA = (".zgroup", ".zarray", ".zattrs", "zarr.json")
 # What stands in front of a number, and the axis that it counts. P is not an axis of a stack: each
 # position is a series.
 _WORDS = {
-    "z": "Z", "slice": "Z", "plane": "Z", "zslice": "Z",
+    "z": "Z", "slice": "Z", "plane": "Z", "zslice": "Z", "zstep": "Z",
     "t": "T", "time": "T", "timepoint": "T", "tp": "T", "frame": "T",
     "c": "C", "ch": "C", "chan": "C", "channel": "C", "w": "C", "wave": "C",
     "s": "P", "p": "P", "pos": "P", "position": "P", "series": "P", "scene": "P", "xy": "P",
@@ -33,36 +34,43 @@ _WORDS = {
 _TOKEN = re.compile(
     rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_= -]?(\d+)", re.IGNORECASE
 )
-# ImageXpress ends each name with one of its own: "_w1E3A8D5F0-....tif".
-_GUID = re.compile(r"(?<=_w\d)[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
-# Programs with rules of their own, tried first. Their groups: an axis, or P, P2 for parts of a
-# position; c_ is a channel that has a name instead of a number.
-_PROGRAMS = (
-    # Micro-Manager 1: img_000000000_DAPI_000.tif
-    re.compile(r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})\.tif", re.IGNORECASE),
-    # MetaMorph: night_w1DAPI_s2_t3.TIF
-    re.compile(
-        r"(?P<P>.+)_w\d(?P<c_>[A-Za-z][^_]*)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?"
-        r"\.(tiff?|stk)",
-        re.IGNORECASE,
-    ),
-    # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol)
-    re.compile(
-        r"(?P<P>.+)_T(?P<T>\d{4})(?P<P2>F\d{3})L\d\dA\d\dZ(?P<Z>\d\d)C(?P<C>\d\d)\.tiff?",
-        re.IGNORECASE,
-    ),
-    # scanR: night--W00001--P00002--Z00000--T00000--DAPI.tif
-    re.compile(
-        r"(?P<P>.*--W\d+--P\d+)--Z(?P<Z>\d+)--T(?P<T>\d+)--(?P<c_>.+)\.tiff?", re.IGNORECASE
-    ),
-    # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff (row, column, field, plane)
-    re.compile(
-        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)sk(?P<T>\d+)\w*\.tiff?", re.IGNORECASE
-    ),
+# ImageXpress ends each name with one of its own: "_w1E3A8D5F0-....tif", "_w1_thumbE3A8....tif".
+_GUID = re.compile(
+    r"((?<=_w\d)|(?<=thumb))[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE
 )
+# Programs with rules of their own, tried first. Their groups: an axis, or P, P2 for parts of a
+# position; c_ is a channel that has a name instead of a number, t_ a time that has.
+_PROGRAMS = tuple(
+    re.compile(name + r"\.(tiff?|stk)", re.IGNORECASE)
+    for name in (
+        # Micro-Manager 1: img_000000000_DAPI_000.tif
+        r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})",
+        # MetaMorph: night_w1DAPI_s2_t3.TIF
+        r"(?P<P>.+)_w\d(?P<c_>[A-Z].*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
+        # ImageXpress: plate_B02_s3_w1.tif
+        r"(?P<P>.+_[A-P]\d\d(_s\d+)?)_w(?P<C>\d)",
+        # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol),
+        # W1F001T0001Z01C1.tif
+        r"(?P<P>.+)_T(?P<T>\d{4})(?P<P2>F\d{3})L\d\dA\d\dZ(?P<Z>\d\d)C(?P<C>\d\d)",
+        r"(?P<P>.*W\d+F\d+)T(?P<T>\d+)Z(?P<Z>\d+)C(?P<C>\d+)",
+        # scanR: night--W00001--P00002--Z00000--T00000--DAPI.tif
+        r"(?P<P>.*--W\d+(--[A-Z]+\d+)?--P\d+)--Z(?P<Z>\d+)--T(?P<T>\d+)--(?P<c_>.+)",
+        # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff (row, column, field, plane)
+        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)sk(?P<T>\d+)\w*",
+        # In Cell: A - 1(fld 1 wv DAPI - DAPI z 2).tif
+        r"(?P<P>[A-P] - \d+\(fld \d+) wv (?P<c_>.+?)( z (?P<Z>\d+))?( time (?P<T>\d+)[^)]*)?\)",
+        # Cellomics, EVOS: MFGTMP_120420_A01f00d0.TIF, scan_p00_z00_0_A01f00d0.TIF
+        r"(?P<P>.+?)(_z(?P<Z>\d+))?(?P<P2>(_\d+)?_[A-P]\d\df\d+)d(?P<C>\d)",
+        # Incucyte: VID12_A1_1_2020y01m02d_03h30m.tif, VID12_A1_1_00d03h30m.tif
+        r"(?P<P>.+)_(?P<t_>(\d+y\d+m)?\d+d_?\d+h\d+m)",
+    )
+)
+# Beside the planes of ImageXpress, Keyence and others.
+_THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
+_WAVELENGTH_NM = 200  # numbers of channels are smaller
 
 
-def open_series(path: str | PathLike) -> list[Series]:
+def open_series(path: str | PathLike) -> Sequence[Series]:
     """Describe the stacks that the planes of a folder, or those that a glob matches, make up.
 
     Parameters
@@ -71,7 +79,7 @@ def open_series(path: str | PathLike) -> list[Series]:
 
     Returns
     -------
-    list of Series
+    sequence of Series
         One for each position (s, p, pos, ...). Axes are those found in the names (z, t, c or ch
         or w, ...; Q where a number has no word), then those of a file. Numbers may begin
         anywhere, but are complete. Uncompressed planes are used where they lie.
@@ -89,7 +97,27 @@ def open_series(path: str | PathLike) -> list[Series]:
     files = find_files(path)
     if (Path(path) / "NDTiff.index").is_file():
         return tiff.open_series(files[0])  # which knows the others
-    return [_describe(path, name, *planes) for name, planes in _sort_planes(path, files).items()]
+    found = _Positions(path, _sort_planes(path, files))
+    return found if len(found) > 1 else list(found)
+
+
+class _Positions(Sequence):
+    """The series of a folder, each opened when it is asked for: a plate has many files of others.
+
+    What is wrong with one of several is said only when it is taken.
+    """
+
+    def __init__(self, path: str | PathLike, planes: dict[str, tuple[str, dict]]) -> None:
+        self._path, self._planes, self._series = path, list(planes.items()), {}
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+    def __getitem__(self, number: int) -> Series:
+        if number not in self._series:
+            name, planes = self._planes[number]
+            self._series[number] = _describe(self._path, name, *planes)
+        return self._series[number]
 
 
 def find_files(path: str | PathLike) -> list[str]:
@@ -99,12 +127,18 @@ def find_files(path: str | PathLike) -> list[str]:
     files = sorted(
         name for name in found
         if name.lower().endswith(_SUFFIXES) and not Path(name).name.startswith(".")
+        and not _THUMBNAIL.search(_GUID.sub("", name)) and not Path(name).is_dir()
     )  # fmt: skip
     if not files:
         raise ClearfieldError(
             f"{path} holds no TIFF files ({', '.join(_SUFFIXES)}), one for each plane; "
             "mend the path"
         )
+    for file in files:
+        if not Path(file).exists():
+            raise ClearfieldError(
+                f"{file} is a link to a file that is not there; bring that back, or remove the link"
+            )
     return files
 
 
@@ -116,6 +150,7 @@ def parse_name(
     Parameters
     ----------
     name : str
+        With the folders in which planes differ: "TimePoint_2/a_w1.tif".
     idle : collection of (axis, int)
         Which words with a number are only part of the name: the first, second, ... of an axis.
 
@@ -135,15 +170,17 @@ def parse_name(
     >>> parse_name("img_000000003_DAPI_007.tif")
     ('{T}{C}{Z}', {'T': 3, 'C': 'DAPI', 'Z': 7}, '')
     """
-    name = _GUID.sub("", name)
+    folder, slash, name = _GUID.sub("", name).rpartition("/")
+    if slash:
+        (place, outer, first), (rest, axes, second) = (
+            parse_name(part, idle) for part in (folder, name)
+        )
+        return f"{place}/{rest}", outer | axes, "_".join(filter(None, (first, second)))
     for program in _PROGRAMS:
         if match := program.fullmatch(name):
             groups = {a: value for a, value in match.groupdict().items() if value is not None}
             position = "".join(groups.pop(part, "") for part in ("P", "P2"))
-            axes = {
-                a[0].upper(): v if a == "c_" and not v.isdigit() else int(v)
-                for a, v in groups.items()
-            }
+            axes = {a[0].upper(): v if a.endswith("_") else int(v) for a, v in groups.items()}
             return "{T}{C}{Z}", axes, position
     axes: dict[str, int | str] = {}
     positions, seen = [], Counter()
@@ -162,7 +199,8 @@ def parse_name(
         return f"{{{axis}}}"
 
     rest, dot, suffix = _TOKEN.sub(mark, name).rpartition(".")
-    return rest + dot + suffix.lower(), axes, "_".join(positions)
+    suffix = suffix.lower().replace("tiff", "tif")
+    return rest + dot + suffix, axes, "_".join(positions)
 
 
 def _find_idle(names: list[str]) -> set[tuple[str, int]]:
@@ -188,22 +226,24 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
     """Group files by position: name -> (axes, file for each index)."""
     found: dict[str, dict[tuple, str]] = defaultdict(dict)
     rests, letters = {}, {}
-    idle = _find_idle([Path(file).name for file in files])
-    for file in files:
-        rest, axes, position = parse_name(Path(file).name, idle)
-        rests.setdefault(rest, file)
-        letters.setdefault("".join(axes), file)
+    base = os.path.commonpath([Path(file).parent for file in files])
+    names = {file: Path(file).relative_to(base).as_posix() for file in files}
+    idle = _find_idle(list(names.values()))
+    for file, name in names.items():
+        rest, axes, position = parse_name(name, idle)
+        rests.setdefault(rest, name)
+        letters.setdefault("".join(axes), name)
         if len(letters) > 1:
             first, other = list(letters.values())[:2]
             raise ClearfieldError(
-                f"{path}: the names {Path(first).name} and {Path(other).name} have "
-                "different axes; give a glob that matches the planes of one stack"
+                f"{path}: the names {first} and {other} have different axes; give a glob that "
+                "matches the planes of one stack"
             )
         known = found[position].setdefault((rest, *axes.values()), file)
         if known != file:
             raise ClearfieldError(
-                f"{path}: {Path(known).name} and {Path(file).name} are the same plane by their "
-                "names; remove one of them"
+                f"{path}: {names[known]} and {name} are the same plane by their names; remove one "
+                "of them"
             )
     axes = next(iter(letters))
     unknown = _unknown_number(path, rests)
@@ -214,7 +254,12 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
             for (rest, *numbers), file in planes.items()
         }
         result[position] = ("Q" * bool(unknown) + axes, indices)
-    return result
+    return dict(sorted(result.items(), key=lambda item: _natural(item[0])))
+
+
+def _natural(name: str) -> list[str | int]:
+    """Give a key by which "s2" comes before "s10"."""
+    return [int(part) if n % 2 else part for n, part in enumerate(re.split(r"(\d+)", name))]
 
 
 def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, int]:
@@ -227,7 +272,7 @@ def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, in
         varying = [n for n in range(len(parts[0])) if len({part[n] for part in parts}) > 1]
         if len(varying) == 1 and varying[0] % 2:
             return {rest: int(part[varying[0]]) for rest, part in split.items()}
-    first, other = (Path(file).name for file in list(rests.values())[:2])
+    first, other = list(rests.values())[:2]
     raise ClearfieldError(
         f"{path}: the names {first} and {other} differ in more than the numbers of planes; give a "
         'glob that matches the planes of one stack, e.g. "cell3_z*.tif"'
@@ -237,7 +282,9 @@ def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, in
 def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple, str]) -> Series:
     values = [sorted(set(numbers)) for numbers in zip(*planes, strict=True)]
     for number, found in enumerate(values):
-        if isinstance(found[0], int):
+        # Angles and wavelengths count nothing: none is missing between two of them.
+        named = axes[number] in "AE" or isinstance(found[0], str)
+        if not named and (axes[number] != "C" or found[0] < _WAVELENGTH_NM):
             values[number] = range(found[0], found[-1] + 1, _step(found))
     _check_complete(path, axes, planes, values)
     shape = tuple(len(found) for found in values)
@@ -302,8 +349,10 @@ def _check_complete(
             wanted = (found[place], *wanted)
         if wanted not in planes:
             near = min(planes, key=lambda have: _distance(have, wanted))
+            base = os.path.commonpath([Path(file).parent for file in planes.values()])
+            name = Path(planes[near]).relative_to(base).as_posix()
             raise ClearfieldError(
-                f"{path} has a gap: {_rename(planes[near], axes, near, wanted)} is missing "
+                f"{path} has a gap: {_rename(name, axes, near, wanted)} is missing "
                 f"({len(planes)} planes of {prod(len(found) for found in values)}); put it back, "
                 "or give a glob that matches a complete part"
             )
@@ -314,18 +363,29 @@ def _distance(have: tuple, wanted: tuple) -> int:
     return sum((1 + isinstance(a, str)) * (a != b) for a, b in zip(have, wanted, strict=True))
 
 
-def _rename(file: str, axes: str, have: tuple, wanted: tuple) -> str:
-    """Give the name of `file` with other numbers.
+def _rename(name: str, axes: str, have: tuple, wanted: tuple) -> str:
+    """Give a name with other numbers.
 
     Examples
     --------
     >>> _rename("a_z003_ch01.tif", "ZC", (3, 1), (2, 1))
     'a_z002_ch01.tif'
+    >>> _rename("img_000000000_DAPI_007.tif", "TCZ", (0, "DAPI", 7), (0, "DAPI", 12))
+    'img_000000000_DAPI_012.tif'
     """
-    name = Path(file).name
-    for axis, old, new in zip(axes, have, wanted, strict=True):
-        if old == new:
-            continue
+    changes = {
+        axis: (old, new) for axis, old, new in zip(axes, have, wanted, strict=True) if old != new
+    }
+    start = name.rpartition("/")[0]
+    for program in _PROGRAMS:
+        if match := program.fullmatch(name, len(start) + bool(start)):
+            for group in sorted(match.groupdict(), key=match.start, reverse=True):
+                if match[group] is not None and group[0].upper() in changes:
+                    _, new = changes.pop(group[0].upper())
+                    new = str(new).zfill(len(match[group]))
+                    name = name[: match.start(group)] + new + name[match.end(group) :]
+            break
+    for axis, (old, new) in changes.items():
 
         def renumber(match: re.Match, axis=axis, old=old, new=new) -> str:
             word, digits = match[1] or "", match[2]
@@ -334,10 +394,7 @@ def _rename(file: str, axes: str, have: tuple, wanted: tuple) -> str:
                 return match[0]
             return match[0][: -len(digits)] + str(new).zfill(len(digits))
 
-        if isinstance(old, str):
-            name = re.sub(rf"(?<![A-Za-z]){re.escape(old)}(?![A-Za-z])", lambda _, n=new: n, name)
-        else:
-            name = re.sub(r"([A-Za-z]*)[_= -]?(\d+)", renumber, name)
+        name = re.sub(r"([A-Za-z]*)[_= -]?(\d+)", renumber, name)
     return name
 
 
@@ -381,8 +438,8 @@ def _channel_names(axes: str, values: list[list], first: Series, listed: list[st
     if "C" not in axes:
         return first.channel_names
     found = values[axes.index("C")]
-    if isinstance(found[0], str):
-        return list(found)
+    if isinstance(found[0], str) or found[0] >= _WAVELENGTH_NM:
+        return [str(name) for name in found]
     return [listed[n] for n in found] if found[-1] < len(listed) else []
 
 

@@ -34,6 +34,7 @@ FORMATS = {
     ".oif": "oib",
     ".dv": "dv",
     ".r3d": "dv",
+    ".r3d_d3d": "dv",
     ".zarr": "zarr",
 }
 """The module that has `open_series` for a suffix; folders and globs of planes are "planes"."""
@@ -75,6 +76,10 @@ def format_of(path: str) -> str:
         raise ClearfieldError(f"{path} does not exist")
     if here.is_dir() and suffix != ".zarr":
         return "planes"
+    if suffix in (".zip", ".ozx"):
+        raise ClearfieldError(
+            f"{here.name} is a zip archive; unpack it, and give the path of what it holds"
+        )
     if suffix not in FORMATS:
         raise ClearfieldError(
             f'{here.name}: files ending in "{suffix}" are not known here; known are '

@@ -16,7 +16,7 @@ from .settings import read_cell
 SUFFIXES = (
     ".companion.ome", ".ome.tiff", ".ome.tif", ".ome.btf", ".ome.zarr", ".tiff", ".tif", ".zarr",
     ".btf", ".tf8", ".tf2", ".ome", ".lsm", ".stk", ".svs", ".qptiff", ".czi", ".nd2", ".lif",
-    ".oib", ".oif", ".dv", ".r3d",
+    ".oib", ".oif", ".dv", ".r3d_d3d", ".r3d",
 )  # fmt: skip
 SHEETS = (".tsv", ".csv")
 # A file name has up to 255; a temporary one also holds a host's name and a process number.

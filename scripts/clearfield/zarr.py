@@ -1,4 +1,4 @@
-"""OME-Zarr images (.zarr), versions 0.1 to 0.5, in zarr stores of version 2 or 3.
+"""OME-Zarr images (.zarr), versions 0.1 to 0.6, in zarr stores of version 2 or 3.
 
 The package zarr reads the arrays; the few metadata of OME-Zarr that matter here are read as they
 stand in the specification, which costs less to start than a package for them.
@@ -69,12 +69,10 @@ def open_series(path: str | PathLike) -> list[Series]:
                 f"{path} is a zarr group without an OME-Zarr image (no multiscales in its "
                 f"metadata); choose one of what it holds: {inside}"
             )
-        bits = _significant_bits(path)
-        if len(bits) != len(images):
-            bits = [None] * len(images)
+        pixels = _read_ome_xml(path, node, [where.rstrip("/") for where, *_ in images])
         series = [
-            _describe(path, *found, image_bits)
-            for found, image_bits in zip(images, bits, strict=True)
+            _describe(path, *found, described)
+            for found, described in zip(images, pixels, strict=True)
         ]
         if len({one.name for one in series}) < len(series):  # a writer's default, as in a plate
             for one, (where, *_) in zip(series, images, strict=True):
@@ -90,24 +88,30 @@ def _find_images(path: str | PathLike, group, where: str):
             yield where, group, image
     elif "plate" in own:
         for well in own["plate"].get("wells", []):
-            place = f"{where}{well['path']}/"
-            try:
-                fields = group[well["path"]]
-            except KeyError:
-                raise ClearfieldError(
-                    f"{path} is incomplete: it lists the well {place[:-1]}, which is not there; "
-                    "copy it again from its source"
-                ) from None
-            yield from _find_images(path, fields, place)
+            yield from _find_listed(path, group, where, well["path"])
     elif "well" in own:
         for field in own["well"].get("images", []):
-            yield from _find_images(path, group[field["path"]], f"{where}{field['path']}/")
+            yield from _find_listed(path, group, where, field["path"])
     elif "bioformats2raw.layout" in own:
-        listed = _attributes(group["OME"]).get("series") if "OME" in group else None
         # Without a list, images are numbered from 0 on.
-        names = listed or sorted((name for name in group if name.isdigit()), key=int)
-        for name in names:
-            yield from _find_images(path, group[name], f"{where}{name}/")
+        for name in _listed_images(group) or sorted((n for n in group if n.isdigit()), key=int):
+            yield from _find_listed(path, group, where, name)
+
+
+def _find_listed(path: str | PathLike, group, where: str, name: str):
+    """Yield the images of a well, a field or a series that its group lists."""
+    child = group.get(name)
+    found = list(_find_images(path, child, f"{where}{name}/")) if child is not None else []
+    if not found and (child is None or "well" not in _attributes(child)):  # that may be empty
+        raise ClearfieldError(
+            f"{path} is incomplete: it lists the image {where}{name}, which is not there; "
+            "copy it again from its source"
+        )
+    yield from found
+
+
+def _listed_images(group) -> list[str]:
+    return _attributes(group["OME"]).get("series", []) if "OME" in group else []
 
 
 def _attributes(group) -> dict:
@@ -116,10 +120,18 @@ def _attributes(group) -> dict:
     return {**attributes, **attributes["ome"]} if "ome" in attributes else attributes
 
 
-def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | None) -> Series:
-    level = image["datasets"][0]
-    array = group[level["path"]]
-    axes, units = _axes(image.get("axes"), array.ndim)
+def _describe(
+    path: str | PathLike, where: str, group, image: dict, pixels: ElementTree.Element | None
+) -> Series:
+    level = _largest_level(path, where, image)
+    try:
+        array = group[level["path"]]
+    except KeyError:
+        raise ClearfieldError(
+            f"{path} is incomplete: image {where or '/'} lists the level {level['path']}, which is "
+            "not there; copy it again from its source"
+        ) from None
+    axes, units = _axes(_listed_axes(image, level), array.ndim)
     if len(axes) != array.ndim:
         raise ClearfieldError(
             f"{path}: image {where or '/'} names {len(axes)} axes of an array that has "
@@ -127,20 +139,63 @@ def _describe(path: str | PathLike, where: str, group, image: dict, bits: int | 
         )
     series = _describe_array(path, where, array, axes)
     series.name = str(image.get("name") or "").strip("/") or where.rstrip("/")
-    scale = [
-        a * b for a, b in zip(_scale(image, array.ndim), _scale(level, array.ndim), strict=True)
-    ]
+    scale = _scale(level, array.ndim)
+    if "coordinateSystems" not in image:  # in version 0.6 these lead on, to other systems
+        scale = [a * b for a, b in zip(scale, _scale(image, array.ndim), strict=True)]
     for axis, size, unit in zip(axes, scale, units, strict=True):
         # A scale without a unit is not a calibration, and 1 is only what such axes default to.
         if axis in "XYZ":
             series.pixel_size_um[axis.lower()] = micrometres(size, unit)
-    channels = _attributes(group).get("omero", {}).get("channels", [])
+    channels = (_attributes(group).get("omero") or {}).get("channels") or []
     names = [str(channel.get("label") or "") for channel in channels]
     if len(names) == series.sizes.get("C", 1) and all(names):
         series.channel_names = names
-    if bits and array.dtype.kind == "u" and 0 < bits <= 8 * array.dtype.itemsize:
-        series.saturation_level = 2**bits - 1
+    if pixels is not None:
+        _add_ome_xml(series, pixels)
     return series
+
+
+def _add_ome_xml(series: Series, pixels: ElementTree.Element) -> None:
+    """Take from OME-XML what versions before 0.4 have nowhere else."""
+    # What describes an image of another size is a leftover of its copies.
+    if any(pixels.get(f"Size{axis}") != str(series.sizes[axis]) for axis in series.plane_axes):
+        return
+    for axis, known in series.pixel_size_um.items():
+        name = f"PhysicalSize{axis.upper()}"
+        if known is None and axis.upper() in series.axes:
+            unit = pixels.get(f"{name}Unit", "µm")
+            series.pixel_size_um[axis] = micrometres(pixels.get(name), unit)
+    names = [channel.get("Name", "") for channel in pixels.iterfind("{*}Channel")]
+    if not series.channel_names and len(names) == series.sizes.get("C", 1) and any(names):
+        series.channel_names = names
+    bits = int(pixels.get("SignificantBits", 0))
+    if series.dtype.kind == "u" and 0 < bits <= 8 * series.dtype.itemsize:
+        series.saturation_level = 2**bits - 1
+
+
+def _largest_level(path: str | PathLike, where: str, image: dict) -> dict:
+    """Choose the level of the smallest pixels; the first, as is the rule, where none says."""
+    levels = image.get("datasets")
+    if not levels:
+        raise ClearfieldError(
+            f"{path}: image {where or '/'} lists no arrays (no datasets); its writer left it broken"
+        )
+    axes = _listed_axes(image, levels[0])
+    if not axes:
+        return levels[0]
+    return min(levels, key=lambda level: prod(_scale(level, len(axes))))
+
+
+def _listed_axes(image: dict, level: dict) -> list | None:
+    """Give the axes as they stand in the metadata; from version 0.6 on, of a level's own system."""
+    systems = {system.get("name"): system for system in image.get("coordinateSystems") or []}
+    if not systems:
+        return image.get("axes")
+    own = None
+    for transformation in level.get("coordinateTransformations") or []:
+        own = transformation.get("output")
+        own = own.get("name") if isinstance(own, dict) else own
+    return systems.get(own, next(iter(systems.values()))).get("axes")
 
 
 def _axes(axes: list | None, count: int) -> tuple[str, list[str | None]]:
@@ -169,35 +224,51 @@ def _axes(axes: list | None, count: int) -> tuple[str, list[str | None]]:
 
 
 def _scale(entry: dict, count: int) -> list[float]:
-    """Multiply the scales of coordinateTransformations."""
+    """Multiply the scales of coordinateTransformations; 0 is unknown.
+
+    Examples
+    --------
+    >>> scale = {"type": "scale", "scale": [1, 0.5]}
+    >>> _scale({"coordinateTransformations": [scale, {"type": "translation"}, scale]}, 2)
+    [1.0, 0.25]
+    """
     scale = [1.0] * count
     for transformation in entry.get("coordinateTransformations") or []:
-        if transformation.get("type") == "scale":
-            # A scale given as the path of an array is unknown here, as 0 is.
+        kind = transformation.get("type")
+        if kind == "sequence":  # of version 0.6
+            inner = {"coordinateTransformations": transformation.get("transformations")}
+            factors = _scale(inner, count)
+        elif kind in ("identity", "translation"):
+            continue
+        else:  # others are not lengths, as a scale given as the path of an array is not
             factors = transformation.get("scale") or [0.0] * count
-            scale = [a * float(b) for a, b in zip(scale, factors, strict=True)]
+        if len(factors) != count:
+            raise ValueError(f"a scale of {len(factors)} numbers for {count} axes")
+        scale = [a * float(b) for a, b in zip(scale, factors, strict=True)]
     return scale
 
 
-def _significant_bits(path: str | PathLike) -> list[int | None]:
-    """Read the significant bits of the images from the OME-XML of bioformats2raw."""
-    file = Path(path) / "OME" / "METADATA.ome.xml"
+def _read_ome_xml(
+    path: str | PathLike, group, places: list[str]
+) -> list[ElementTree.Element | None]:
+    """Find what the OME-XML of bioformats2raw says about the images at these paths."""
+    nothing = [None] * len(places)
     try:
-        root = ElementTree.parse(file).getroot()
+        root = ElementTree.parse(Path(path) / "OME" / "METADATA.ome.xml").getroot()
     except (OSError, ElementTree.ParseError):
-        return []
-    found = []
-    for image in root.iterfind("{*}Image"):
-        pixels = image.find("{*}Pixels")
-        bits = pixels.get("SignificantBits") if pixels is not None else None
-        found.append(int(bits) if bits else None)
-    return found
+        return nothing
+    found = [image.find("{*}Pixels") for image in root.iterfind("{*}Image")]
+    if len(listed := _listed_images(group)) == len(found):
+        described = dict(zip(listed, found, strict=True))
+        return [described.get(place) for place in places]
+    return found if len(found) == len(places) else nothing
 
 
 def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> Series:
     """Describe an array; without `axes` by the names of its dimensions, if it has any."""
     if not axes:
         names = getattr(array.metadata, "dimension_names", None)
+        names = names or array.attrs.get("_ARRAY_DIMENSIONS")  # of xarray, in version 2
         axes, _ = _axes([name or "" for name in names] if names else None, array.ndim)
     if array.ndim < 2 or 0 in array.shape:
         raise ClearfieldError(

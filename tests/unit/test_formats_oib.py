@@ -17,10 +17,10 @@ DATA = os.environ.get("SHARED_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
 
 
-def write_oif(path, planes, order="XYCZ", interval=500, width="0.2", unit="um", bits=12):
+def write_oif(path, planes, order="XYCZ", interval=500, width="0.2", unit="um", bits=12, saved=()):
     """Write planes, a name in the folder and its pixels, and the settings that describe them."""
     sections = {
-        "ProfileSaveInfo": {"Name": "test", "Version": "1.0"},
+        "ProfileSaveInfo": {"Name": "test", "Version": "1.0", **dict(saved)},
         "Axis Parameter Common": {"AxisCount": len(order), "AxisOrder": order},
         "Reference Image Parameter": {
             "WidthConvertValue": width, "WidthUnit": unit, "HeightConvertValue": width,
@@ -37,7 +37,10 @@ def write_oif(path, planes, order="XYCZ", interval=500, width="0.2", unit="um", 
     for name, values in sections.items():
         lines += [
             f"[{name}]",
-            *(f"{key}={value!r}".replace("'", '"') for key, value in values.items()),
+            *(
+                f"{key}={value!r}".replace("'", '"').replace("\\\\", "\\")
+                for key, value in values.items()
+            ),
         ]
     path.write_bytes(b"\xff\xfe" + "\r\n".join(lines).encode("utf-16-le"))
     folder = path.with_name(path.name + ".files")
@@ -96,6 +99,49 @@ def test_other_axes_keep_their_meaning(tmp_path, letter, order, axes):
     planes = {f"s_{letter}{n + 1:03d}": counting(5, 6) for n in range(2)}
     (series,) = open_series(write_oif(tmp_path / "a.oif", planes, order))
     assert (series.axes, series.shape) == (axes, (2, 5, 6))
+
+
+def test_a_reference_image_comes_after_the_image(tmp_path):
+    planes = {"s_C001-R001": counting(4, 4), "s_C001": counting(9, 6)}
+    image, reference = open_series(write_oif(tmp_path / "a.oif", planes, "XTC"))
+    assert (image.name, image.axes, image.shape) == ("", "CTX", (1, 9, 6))
+    assert (reference.name, reference.axes) == ("reference 001", "CYX")
+    np.testing.assert_array_equal(reference.read((0,)), counting(4, 4))
+
+
+@pytest.mark.parametrize("folder", ["A.OIF.files", "before.oif.files"])
+def test_a_renamed_file_finds_its_folder(tmp_path, folder):
+    here = tmp_path / "cells [1] µ"
+    here.mkdir()
+    planes = {f"s_Z{z + 1:03d}": counting(5, 6) + z for z in range(3)}
+    saved = {"PtyFileNameS": "before.oif.files\\s_Z001.pty"}
+    path = write_oif(here / "a.oif", planes, "XYZ", saved=saved)
+    (here / "a.oif.files").rename(here / folder)
+    (series,) = open_series(path)
+    np.testing.assert_array_equal([series.read((z,)) for z in range(3)], list(planes.values()))
+
+
+NAME = "a.oif.files\\s_C{:03d}Z{:03d}.pty".format
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {"PtyFileNameS": NAME(1, 1), "PtyFileNameE": NAME(2, 3), "PtyFileNameT1": "s_%s.pty"},
+        {f"IniFileName{n}": NAME(n // 3 + 1, n % 3 + 1) for n in range(6)},
+    ],
+)
+@pytest.mark.parametrize("lost", ["C002Z", "Z003"])
+def test_the_last_planes_of_an_axis_are_missed(tmp_path, saved, lost):
+    planes = {f"s_C{c:03d}Z{z:03d}": counting(5, 6) for c in (1, 2) for z in (1, 2, 3)}
+    path = write_oif(tmp_path / "a.oif", planes, saved=saved)
+    assert open_series(path)[0].shape == (2, 3, 5, 6)
+    for file in (tmp_path / "a.oif.files").glob(f"*{lost}*"):
+        file.unlink()
+    with pytest.raises(
+        ClearfieldError, match=r"a\.oif has . planes of 6: C00.Z00.\.tif is missing"
+    ):
+        open_series(path)
 
 
 def test_a_missing_plane_is_named(tmp_path):

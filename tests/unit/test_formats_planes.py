@@ -62,8 +62,21 @@ def test_real_folder():
         ("cell_w1DAPI_s2_t3.TIF", {"C": "DAPI", "T": 3}),
         ("cell_s2_w1E3A8D5F0-0A1B-4C2D-8E3F-123456789ABC.tif", {"C": 1}),
         ("plate_D04_T0001F006L01A02Z03C02.tif", {"T": 1, "Z": 3, "C": 2}),
-        ("--W00001--P00002--Z00003--T00000--488.tif", {"Z": 3, "T": 0, "C": 488}),
-        ("A - 1(fld 1 wv DAPI - DAPI z 2).tif", {"Z": 2}),
+        ("--W00001--P00002--Z00003--T00000--488.tif", {"Z": 3, "T": 0, "C": "488"}),
+        ("A - 1(fld 1 wv DAPI - DAPI z 2).tif", {"C": "DAPI - DAPI", "Z": 2}),
+        (
+            "A - 1(fld 2 wv FITC - FITC z 1 time 3 - 60000ms).tif",
+            {"C": "FITC - FITC", "Z": 1, "T": 3},
+        ),
+        ("night_w2Conf 488_BP_s1_t2.TIF", {"C": "Conf 488_BP", "T": 2}),
+        ("plate_B02_s3_w1.tif", {"C": 1}),
+        ("TimePoint_2/ZStep_3/plate_B02_s3_w1.tif", {"T": 2, "Z": 3, "C": 1}),
+        ("Pos1/img_000000000_DAPI_002.tif", {"T": 0, "C": "DAPI", "Z": 2}),
+        ("W1F002T0003Z04C5.tif", {"T": 3, "Z": 4, "C": 5}),
+        ("a--W00001--A1--P00002--Z00003--T00004--DAPI.tif", {"Z": 3, "T": 4, "C": "DAPI"}),
+        ("MFGTMP_120420130001_A01f00d2.TIF", {"C": 2}),
+        ("scan_Plate_R_p00_z07_0_A01f00d1.TIF", {"Z": 7, "C": 1}),
+        ("VID12_A1_1_2020y01m02d_03h30m.tif", {"T": "2020y01m02d_03h30m"}),
         ("img_000000003_GFP 2_007.tif", {"T": 3, "C": "GFP 2", "Z": 7}),
         ("r02c03f04p05-ch1sk6fk1fl1.tiff", {"Z": 5, "C": 1, "T": 6}),
         ("Fez1_slice12.tif", {"Z": 12}),
@@ -124,6 +137,95 @@ def test_each_position_is_a_series(tmp_path):
     ]
     for series, expected in zip(found, pixels, strict=True):
         np.testing.assert_array_equal(planes_of(series), expected)
+
+
+def test_positions_come_in_the_order_of_their_numbers(tmp_path):
+    write_planes(tmp_path, "a_s{0}_z{1}.tif", counting(11, 2, 5, 6))
+    assert [series.name for series in open_series(tmp_path)] == [f"s{n}" for n in range(11)]
+
+
+def test_only_the_position_that_is_taken_is_opened(tmp_path):
+    write_planes(tmp_path, "a_s{0}_z{1}.tif", counting(3, 2, 5, 6))
+    (tmp_path / "a_s1_z1.tif").write_bytes(b"no TIFF")
+    (tmp_path / "a_s2_z0.tif").rename(tmp_path / "a_s2_z4.tif")
+    found = open_series(tmp_path)
+    assert (len(found), found[0].shape) == (3, (2, 5, 6))
+    with pytest.raises(ClearfieldError, match=r"a_s1_z1\.tif"):
+        found[1]
+    with pytest.raises(ClearfieldError, match=r"a_s2_z2\.tif is missing"):
+        found[2]
+
+
+def test_wells_of_a_plate_are_positions_and_thumbnails_no_planes(tmp_path):
+    guid = "E3A8D5F0-0A1B-4C2D-8E3F-12345678{:04d}.tif"
+    pixels = counting(2, 2, 5, 6)
+    for number, (well, wave) in enumerate(np.ndindex(2, 2)):
+        name = f"plate_B0{well + 2}_s1_w{wave + 1}"
+        tifffile.imwrite(tmp_path / (name + guid.format(number)), pixels[well, wave])
+        for thumbnail in (name + "_thumb" + guid.format(number), name + "_thumb.tif"):
+            tifffile.imwrite(tmp_path / thumbnail, counting(2, 2))
+    found = open_series(tmp_path)
+    assert [series.name for series in found] == ["plate_B02_s1", "plate_B03_s1"]
+    for series, expected in zip(found, pixels, strict=True):
+        assert series.axes == "CYX"
+        np.testing.assert_array_equal(planes_of(series), expected)
+
+
+def test_folders_may_tell_axes_and_positions(tmp_path):
+    pixels = counting(2, 3, 2, 5, 6)
+    for position, z, channel in np.ndindex(2, 3, 2):
+        folder = tmp_path / f"Pos{position}" / f"ZStep_{z + 1}"
+        folder.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(folder / f"a_w{channel + 1}.tif", pixels[position, z, channel])
+    found = open_series(tmp_path / "Pos*/ZStep_*/*.tif")
+    assert [(series.name, series.axes) for series in found] == [("Pos0", "ZCYX"), ("Pos1", "ZCYX")]
+    for series, expected in zip(found, pixels, strict=True):
+        np.testing.assert_array_equal(planes_of(series), expected)
+    (tmp_path / "Pos1/ZStep_2/a_w1.tif").unlink()
+    with pytest.raises(ClearfieldError, match=r"gap: ZStep_2/a_w1\.tif is missing \(5 planes of 6"):
+        open_series(tmp_path / "Pos1/ZStep_*/*.tif")
+    with pytest.raises(ClearfieldError, match=r"names wild/z0\.tif and wt/z0\.tif differ"):
+        for folder in ("wild", "wt"):
+            (tmp_path / folder).mkdir()
+            tifffile.imwrite(tmp_path / folder / "z0.tif", counting(5, 6))
+        open_series(tmp_path / "w*/*.tif")
+
+
+@pytest.mark.parametrize(
+    ("names", "axes", "channels"),
+    [
+        ([f"a_ch{c}.tif" for c in (405, 488, 640)], "C", ["405", "488", "640"]),
+        ([f"a_angle{a}_z{z}.tif" for a in (0, 45, 180) for z in (0, 1)], "AZ", []),
+        ([f"a_lambda{a}_z{z}.tif" for a in (500, 510, 530) for z in (0, 1)], "EZ", []),
+        ([f"--W1--P1--Z1--T0--{c}.tif" for c in ("488", "BF")], "ZTC", ["488", "BF"]),
+        ([f"x_A1_1_00d{t}m.tif" for t in ("00h00", "06h05", "12h01")], "T", []),
+    ],
+)
+def test_names_between_which_nothing_is_missing(tmp_path, names, axes, channels):
+    pixels = counting(len(names), 5, 6)
+    for name, plane in zip(names, pixels, strict=True):
+        tifffile.imwrite(tmp_path / name, plane)
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.channel_names) == (axes + "YX", channels)
+    np.testing.assert_array_equal(planes_of(series).reshape(pixels.shape), pixels)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "missing"),
+    [
+        ("r01c02f01p{0:02d}-ch{1}sk1fk1fl1.tiff", "r01c02f01p01-ch1sk1fk1fl1.tiff"),
+        ("p_B03_T0001F001L01A01Z{0:02d}C{1:02d}.tif", "p_B03_T0001F001L01A01Z01C01.tif"),
+        ("img_{1:09d}_DAPI_{0:03d}.tif", "img_000000001_DAPI_001.tif"),
+        ("x_z{0:02d}_0_A01f00d{1}.TIF", "x_z01_0_A01f00d1.TIF"),
+    ],
+)
+def test_a_gap_among_names_of_programs(tmp_path, pattern, missing):
+    path = write_planes(tmp_path, pattern, counting(3, 2, 5, 6))
+    (tmp_path / missing).unlink()
+    with pytest.raises(
+        ClearfieldError, match=rf"has a gap: {missing} is missing \(5 planes of 6\)"
+    ):
+        open_series(path)
 
 
 def test_channels_by_name(tmp_path):
@@ -199,7 +301,7 @@ def test_a_word_that_never_changes_is_part_of_the_name(tmp_path):
 
 
 def test_suffixes_in_any_case(tmp_path):
-    for z, suffix in enumerate(("tif", "TIF", "Tif")):
+    for z, suffix in enumerate(("tif", "TIF", "tiff")):
         tifffile.imwrite(tmp_path / f"a_z{z}.{suffix}", counting(5, 6))
     (series,) = open_series(tmp_path)
     assert (series.axes, series.shape) == ("ZYX", (3, 5, 6))
@@ -282,6 +384,20 @@ def test_no_planes(tmp_path):
     for path in (tmp_path, tmp_path / "*_z*.tif"):
         with pytest.raises(ClearfieldError, match="holds no TIFF files"):
             open_series(path)
+
+
+def test_links_and_folders_among_planes(tmp_path):
+    pixels = counting(2, 5, 6)
+    write_planes(tmp_path, "a_z{}.tif", pixels)
+    folder = tmp_path / "links"
+    (folder / "more_z1.tif").mkdir(parents=True)
+    for z in range(2):
+        (folder / f"b_z{z}.tif").symlink_to(tmp_path / f"a_z{z}.tif")
+    (series,) = open_series(folder)
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    (tmp_path / "a_z1.tif").unlink()
+    with pytest.raises(ClearfieldError, match=r"b_z1\.tif is a link to a file that is not there"):
+        open_series(folder)
 
 
 def test_more_files_than_can_be_open(tmp_path):

@@ -141,6 +141,65 @@ def test_scale_of_all_levels_multiplies(tmp_path, version):
 
 
 @both_versions
+def test_the_largest_level_need_not_be_the_first(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    units = dict.fromkeys("zyx", "micrometer")
+    pixels = counting(3, 8, 6)
+    entry = write_image(group, version, "zyx", pixels, [1, 0.2, 0.2], units)
+    small = group.create_array("1", shape=(3, 4, 3), dtype="u2", chunks=(1, 4, 3))
+    small[...] = 7
+    scale = [{"type": "scale", "scale": [1, 0.4, 0.4]}]
+    entry["datasets"].insert(0, {"path": "1", "coordinateTransformations": scale})
+    set_attributes(group, version, multiscales=[entry])
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 1.0}
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@pytest.mark.parametrize("output", ["physical", {"name": "physical"}])
+def test_coordinate_systems_of_version_0_6(tmp_path, output):
+    group = store(tmp_path / "a.zarr", 3)
+    pixels = counting(2, 3, 1, 8, 6)
+    units = dict.fromkeys("zyx", "nanometer")
+    entry = write_image(group, 3, "czTyx", pixels, units=units)
+    own = {"name": "physical", "axes": entry.pop("axes")}
+    entry["coordinateSystems"] = [{"name": "world", "axes": own["axes"][::-1]}, own]
+    parts = [
+        {"type": "scale", "scale": [1, 500, 1, 100, 100]},
+        {"type": "translation", "translation": [0, 9, 0, 9, 9]},
+    ]
+    entry["datasets"][0]["coordinateTransformations"] = [
+        {"type": "sequence", "input": "0", "output": output, "transformations": parts}
+    ]
+    entry["coordinateTransformations"] = [
+        {"type": "scale", "scale": [1, 7, 7, 7, 7], "input": "physical", "output": "world"}
+    ]
+    group.attrs["ome"] = {"version": "0.6", "multiscales": [entry]}
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert series.axes == "CZTYX"
+    assert series.pixel_size_um == {"x": 0.1, "y": 0.1, "z": 0.5}
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+def test_levels_that_cannot_be_read(tmp_path, version):
+    for name, change, reason in (
+        ("none", {"datasets": []}, r"image / lists no arrays"),
+        ("gone", {"datasets": [{"path": "9"}]}, r"is incomplete: image / lists the level 9"),
+        (
+            "scale",
+            {"coordinateTransformations": [{"type": "scale", "scale": [1, 1]}]},
+            r"a scale of 2 numbers for 3 axes",
+        ),
+    ):
+        group = store(tmp_path / f"{name}.zarr", version)
+        entry = write_image(group, version, "zyx", counting(3, 8, 6))
+        set_attributes(group, version, multiscales=[entry | change])
+        with pytest.raises(ClearfieldError, match=rf"{name}\.zarr.*{reason}"):
+            open_series(tmp_path / f"{name}.zarr")
+
+
+@both_versions
 def test_full_resolution_and_channel_names(tmp_path, version):
     group = store(tmp_path / "a.zarr", version)
     pixels = counting(2, 3, 8, 6)
@@ -286,7 +345,7 @@ def test_images_of_bioformats2raw(tmp_path, version, listed):
         set_attributes(ome, version, series=["2", "0"])
     (tmp_path / "a.zarr/OME/METADATA.ome.xml").write_text(
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
-        + '<Image Name="a"><Pixels SignificantBits="12"/></Image>' * (2 if listed else 3)
+        + '<Image><Pixels SizeX="6" SizeY="5" SignificantBits="12"/></Image>' * (2 if listed else 3)
         + "</OME>"
     )
     found = open_series(tmp_path / "a.zarr")
@@ -295,6 +354,38 @@ def test_images_of_bioformats2raw(tmp_path, version, listed):
     assert [series.saturation_level for series in found] == [4095] * len(order)
     for series, number in zip(found, order, strict=True):
         np.testing.assert_array_equal(planes_of(series), images[number])
+
+
+@pytest.mark.parametrize("plate", [True, False])
+def test_ome_xml_tells_what_early_versions_do_not(tmp_path, plate):
+    root = store(tmp_path / "a.zarr", 2)
+    places = ["A/2/0", "A/1/0"] if plate else ["0", "1"]
+    images = "<Image/>"
+    for number, place in enumerate(places):
+        pixels = counting(1, 2, 3, 5, 6)
+        write_image(root.create_group(place), 2, "tczyx", pixels, [1, 1, 1, 1, 1])
+        images += (
+            f'<Image><Pixels SizeX="6" SizeY="{5 + number}" PhysicalSizeX="0.5" '
+            'PhysicalSizeY="0.4" PhysicalSizeYUnit="mm" PhysicalSizeZ="70" PhysicalSizeZUnit="nm" '
+            'SignificantBits="12"><Channel Name="DAPI"/><Channel/></Pixels></Image>'
+        )
+    if plate:
+        set_attributes(root, 2, plate={"wells": [{"path": "A/1"}, {"path": "A/2"}]})
+        for well in ("A/1", "A/2"):
+            set_attributes(root[well], 2, well={"images": [{"path": "0"}]})
+    else:
+        set_attributes(root, 2, **{"bioformats2raw.layout": 3})
+    set_attributes(root.create_group("OME"), 2, series=["gone", *places])
+    (tmp_path / "a.zarr/OME/METADATA.ome.xml").write_text(f"<OME>{images}</OME>")
+    if not plate:
+        root.create_group("gone")
+        write_image(root["gone"], 2, "yx", counting(5, 6))
+    found = {series.name: series for series in open_series(tmp_path / "a.zarr")}
+    described, other = found[places[0]], found[places[1]]  # the second is of another size
+    assert described.pixel_size_um == {"x": 0.5, "y": 400, "z": 0.07}
+    assert (described.channel_names, described.saturation_level) == (["DAPI", ""], 4095)
+    assert other.pixel_size_um == {"x": None, "y": None, "z": None}
+    assert (other.channel_names, other.saturation_level) == ([], None)
 
 
 @pytest.mark.parametrize("name", ["", "image"])  # the second: ome-zarr's default for each
@@ -315,9 +406,46 @@ def test_fields_of_a_plate(tmp_path, version, name):
     assert [series.name for series in found] == list(images)
     for series in found:
         np.testing.assert_array_equal(planes_of(series), images[series.name])
-    shutil.rmtree(tmp_path / "plate.zarr/B")
-    with pytest.raises(ClearfieldError, match=r"plate\.zarr is incomplete: it lists the well B/3"):
+    for lost in ("B/3/1", "B/3/0", "B"):
+        with pytest.raises(
+            ClearfieldError, match=r"plate\.zarr is incomplete: it lists the .* B/3"
+        ):
+            shutil.rmtree(tmp_path / "plate.zarr" / lost)
+            open_series(tmp_path / "plate.zarr")
+
+
+@both_versions
+def test_a_well_without_fields_is_not_passed_over(tmp_path, version):
+    root = store(tmp_path / "plate.zarr", version)
+    set_attributes(root, version, plate={"wells": [{"path": "A/1"}, {"path": "A/2"}]})
+    well = root.create_group("A/1")
+    set_attributes(well, version, well={"images": [{"path": "0"}]})
+    write_image(well.create_group("0"), version, "zyx", counting(2, 5, 6))
+    empty = root.create_group("A/2")
+    set_attributes(empty, version, well={"images": []})
+    assert len(open_series(tmp_path / "plate.zarr")) == 1
+    root.create_group("A/2", overwrite=True)
+    with pytest.raises(ClearfieldError, match=r"plate\.zarr is incomplete: it lists the .* A/2"):
         open_series(tmp_path / "plate.zarr")
+
+
+@pytest.mark.parametrize("omero", [None, {"channels": None}, {"channels": [{"label": None}]}])
+def test_channels_that_omero_does_not_name(tmp_path, omero):
+    group = store(tmp_path / "a.zarr", 2)
+    write_image(group, 2, "zyx", counting(2, 5, 6))
+    group.attrs["omero"] = omero
+    assert open_series(tmp_path / "a.zarr")[0].channel_names == []
+
+
+@both_versions
+def test_an_array_may_name_its_axes(tmp_path, version):
+    named = {"dimension_names": "zyx"}
+    if version == 2:
+        named = {"attributes": {"_ARRAY_DIMENSIONS": ["z", "y", "x"]}}
+    path = str(tmp_path / "a.zarr")
+    array = zarr.create_array(path, shape=(2, 5, 6), dtype="u2", zarr_format=version, **named)
+    array[...] = 1
+    assert open_series(path)[0].axes == "ZYX"
 
 
 def test_unknown_axes_are_not_guessed(tmp_path):
