@@ -18,6 +18,8 @@ SUFFIXES = (
     ".btf", ".tf8", ".tf2", ".ome", ".lsm", ".stk", ".svs", ".czi", ".nd2", ".lif", ".oib", ".oif",
     ".dv", ".r3d",
 )  # fmt: skip
+# The planes of an .oif and the chunks of a Zarr.
+_INSIDE = re.compile(r"\.oif\.files|\.zarr/.", re.IGNORECASE)
 SHEETS = (".tsv", ".csv")
 # A file name has up to 255; a temporary one also holds a host's name and a process number.
 _NAME_BYTES = 160
@@ -111,14 +113,19 @@ def sample_name(path: str, pattern: str) -> str:
 
 def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
     try:
-        paths = sorted(glob.glob(pattern, recursive=True))
+        found = glob.glob(pattern, recursive=True)
     except (OSError, ValueError) as error:
         raise ClearfieldError(
             f"samples: {pattern[:150]!a} is no path ({getattr(error, 'strerror', error)})"
         ) from None
+    # "**/*" also finds what earlier runs wrote, and what is inside of stacks.
+    paths = sorted(path for path in found if not _is_result(path))
+    if not _INSIDE.search(pattern):
+        paths = [path for path in paths if not _INSIDE.search(path)]
     if not paths:
+        beyond = " outside of results/" if found else ""
         raise ClearfieldError(
-            f"samples: no file matches {pattern[:500]} (seen from {Path.cwd()}); "
+            f"samples: no file matches {pattern[:500]}{beyond} (seen from {Path.cwd()}); "
             "mend the pattern, or name a sample sheet that ends in .tsv or .csv"
         )
     if not glob.has_magic(pattern) and Path(pattern).is_dir() and not _is_stack(pattern):
@@ -126,6 +133,11 @@ def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
             f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
         )
     return [(sample_name(path, pattern), path, ()) for path in paths]
+
+
+def _is_result(path: str) -> bool:
+    """Tell what lies where this run writes."""
+    return Path(path).absolute().is_relative_to(Path("results").absolute())
 
 
 def _is_stack(path: str) -> bool:
@@ -140,6 +152,8 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     """
     if re.search("[{}]", path):
         return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
+    if _is_result(path):
+        return (), "lies in results/, where this run writes; move it elsewhere"
     try:
         if Path(path).is_dir() and not _is_stack(path):
             files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
@@ -155,6 +169,8 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
         empty = "holds no files" if Path(path).is_dir() else "does not exist"
         return (), f"{empty}; mend the path"
     for file in files:
+        if Path(file).is_symlink() and not Path(file).exists():
+            return (), f"is a link to {Path(file).readlink()}, which is not there; mend the link"
         # A pipe or a device would be waited for without end.
         if not Path(file).is_file() and not Path(file).is_dir():
             return (), "is neither a file nor a folder; mend the path"
