@@ -520,6 +520,20 @@ def test_a_missing_codec_says_what_to_install(tmp_path, monkeypatch):
     assert "ZSTD" in text and "imagecodecs" in text and "install" in text
 
 
+def test_a_codec_that_tifffile_has_in_part_is_no_damage(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.tif", np.zeros((3, 8, 9), "u1"), compression="zstd",
+                 metadata={"axes": "ZYX"})  # fmt: skip
+
+    def missing(*_, **__):
+        raise ModuleNotFoundError("No module named 'compression'")
+
+    monkeypatch.setattr(tifffile.TiffPage, "decode", property(lambda page: missing))
+    assert "a.tif is damaged" in error(path)
+    monkeypatch.setattr("clearfield.tiff.find_spec", lambda name: None)
+    text = error(path)
+    assert "damaged" not in text and "without the package imagecodecs; install it" in text
+
+
 def test_a_codec_that_nothing_here_decodes(tmp_path):
     path = write(tmp_path / "a.tif", np.zeros((8, 9), "u1"), compression="zlib")
     with tifffile.TiffFile(path, mode="r+b") as tif:
