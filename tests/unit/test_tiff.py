@@ -332,6 +332,10 @@ def test_lengths_in_micrometres(size, unit, um):
         ({"resolution": (40000, 40000), "resolutionunit": "centimeter",
           "metadata": {"axes": "ZYX"}}, (0.25, 0.25, None)),
         ({"resolution": (1, 1), "metadata": {"axes": "ZYX", "spacing": 1}}, (None, None, None)),
+        ({"resolution": (300, 300), "metadata": {"unit": "inch", "spacing": 1, "axes": "ZYX"}},
+         (None, None, None)),
+        ({"resolution": (40000, 40000), "metadata": {"unit": "cm", "spacing": 5e-5, "axes": "ZYX"}},
+         (0.25, 0.25, 0.5)),
     ],
 )  # fmt: skip
 def test_calibration_of_imagej(keywords, expected, tmp_path):
