@@ -105,6 +105,15 @@ def test_names_stay_short_and_differ(tmp_path):
     assert max(map(len, names)) <= 120
 
 
+@pytest.mark.parametrize("name", ["細胞" * 50, "a\u2028b\x85c\u202ed", "broken \udc80"])
+def test_any_name_of_a_series_makes_a_sheet_that_is_taken(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("1.lif").touch()
+    found = [Series(name + end, "YX", (2, 2), np.dtype("u1"), None) for end in "ab"]
+    write_inputs("inputs.tsv", describe_series("cell", "1.lif", found))
+    assert len(read_as_sheet("inputs.tsv")) == 2
+
+
 def test_control_characters_do_not_break_rows(tmp_path):
     series = Series(
         "a\tb\nc", "CYX", (2, 2, 2), np.dtype("u1"), None, channel_names=["x\ty", '"z"']
