@@ -5,6 +5,7 @@ This is the side of the workflow that runs in Snakemake's own process: no numpy 
 
 import csv
 import glob
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,7 +180,9 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
                 (),
                 f"has a file whose name is not UTF-8 text or holds {{ or }}: {file!a}; rename it",
             )
-    return tuple(files), ""
+    # One that this user may not read is left to its job to say: Snakemake, which reads small files
+    # itself, would end the whole run.
+    return tuple(file for file in files if os.access(file, os.R_OK)), ""
 
 
 def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], list[str]]:

@@ -136,3 +136,11 @@ def test_a_link_to_nothing_is_named(folder):
     Path("a.tif").symlink_to("gone.tif")
     with pytest.raises(ClearfieldError, match=r"is a link to gone\.tif, which is not there"):
         find("*.tif")
+
+
+def test_a_file_that_may_not_be_read_is_left_to_its_job(folder, monkeypatch):
+    touch("a.tif", "b.tif")
+    monkeypatch.setattr("os.access", lambda path, mode: path != "b.tif")  # root may read all
+    assert {name: sample.files for name, sample in find("*.tif").items()} == {
+        "a": ("a.tif",), "b": ()
+    }  # fmt: skip
