@@ -211,16 +211,17 @@ def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], 
         raise ClearfieldError(
             f"samples: {path} is no table ({error}); save it as tab- or comma-separated text"
         ) from None
-    header = [name.strip() for name in header]
+    header = _cells(header)
     problems = _header_problems(header, schema)
     if problems:
         return [], problems
+    rows = [(number, _cells(row)) for number, row in enumerate(rows, 2)]
+    rows = [(number, cells) for number, cells in rows if cells]
     if not rows:
         problems.append("it has a header but no samples")
     known: dict[tuple[str, str], object] = {}
     found = []
-    for number, row in enumerate(rows, 2):
-        cells = [cell.strip() for cell in row]
+    for number, cells in rows:
         if len(cells) > len(header):
             problems.append(f"row {number} has {len(cells)} cells for {len(header)} columns")
             continue
@@ -244,6 +245,14 @@ def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], 
     return found, problems
 
 
+def _cells(row: list[str]) -> list[str]:
+    """Give the cells of a row without the empty ones that spreadsheets put behind the last."""
+    cells = [cell.strip() for cell in row]
+    while cells and not cells[-1]:
+        del cells[-1]
+    return cells
+
+
 def _separator(path: str, header: str) -> str:
     """Tab for .tsv; for .csv what stands in the header, as spreadsheets differ by country."""
     if path.lower().endswith(".tsv"):
@@ -256,9 +265,13 @@ def _header_problems(header: list[str], schema: dict) -> list[str]:
         f"the column {name} is missing" for name in ("sample", "path") if name not in header
     ]
     problems += [
-        f"the column {name} stands twice" for name in sorted(set(header)) if header.count(name) > 1
+        f"the column {name} stands twice"
+        for name in sorted({*header} - {""})
+        if header.count(name) > 1
     ]
-    for name in header:
+    if "" in header:
+        problems.append(f"column {header.index('') + 1} has no name in the first line")
+    for name in filter(None, header):
         if name in ("sample", "path", *INFORMATION):
             continue
         if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):

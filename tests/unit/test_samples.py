@@ -144,3 +144,12 @@ def test_a_file_that_may_not_be_read_is_left_to_its_job(folder, monkeypatch):
     assert {name: sample.files for name, sample in find("*.tif").items()} == {
         "a": ("a.tif",), "b": ()
     }  # fmt: skip
+
+
+def test_empty_columns_and_rows_of_a_spreadsheet_are_no_matter(folder):
+    touch("a.tif")
+    Path("s.csv").write_text("sample;path;plot_qc.steps;;\na;a.tif;;;\n;;;;\n")
+    assert find("s.csv")["a"].cells == ()
+    Path("s.csv").write_text("sample;;path;plot_qc.steps\na;;a.tif\n")
+    with pytest.raises(ClearfieldError, match="column 2 has no name"):
+        find("s.csv")
