@@ -10,7 +10,7 @@ from .series import Series
 
 _UNKNOWN = "QI"  # tifffile's letters for an axis that the file does not explain
 _MEANINGS = {
-    "H": "phases", "A": "angles", "R": "rotations", "V": "views", "E": "wavelengths (lambda)",
+    "V": "views", "H": "phases", "A": "angles", "R": "rotations", "E": "wavelengths (lambda)",
     "P": "positions", "M": "mosaic tiles", "L": "exposures or lifetimes", "B": "blocks",
 }  # fmt: skip
 
@@ -63,12 +63,21 @@ def arrange(series: Series, axes: str | None, select: dict[str, int], name: str)
     >>> arrange(series, "ZVYX", {"V": 1}, "a.tif").numbers.tolist()
     [1, 4]
     """
+    if len(series.axes) < 2:
+        raise ClearfieldError(
+            f"{name} holds {series.shape[0]} numbers in a row, not an image in X and Y"
+        )
     letters = _relabel(series, axes, name)
     order = series.order
     sizes = dict(zip(letters, series.shape, strict=True))
     index_axes = "".join(letters[place] for place in order[:-2])
     plane_axes = "".join(letters[place] for place in order[-2:])
     for axis in select:
+        if letters.count(axis) > 1:
+            raise ClearfieldError(
+                f"{name}: load_stack.select has {axis}, which stands more than once in {letters}; "
+                f"name the axes first, with {_propose(letters, letters, series.shape)}"
+            )
         if axis not in sizes or axis in "YX":
             raise ClearfieldError(
                 f"{name}: load_stack.select has {axis}, but the axes to select from are "
@@ -112,13 +121,12 @@ def _relabel(series: Series, axes: str | None, name: str) -> str:
 def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, name: str) -> None:
     """Raise where `remaining` axes have no place in a stack, or Y or X is not among them."""
     shape = f"the axes {series.axes} ({' x '.join(map(str, series.shape))})"
+    proposal = _propose(letters, remaining, series.shape)
     if unknown := _unknown(remaining):
-        proposal = f'say it with load_stack.axes: "{suggest(letters)}"'
-        if _unknown(suggest(letters)):  # T, C and Z are taken
-            proposal = f"take one with load_stack.select: {_first(unknown)} (counted from 0)"
+        stand = "stand" if len(unknown) > 1 else "stands"
         raise ClearfieldError(
-            f"{name} has {shape} and does not say what {' and '.join(unknown)} stands for; "
-            f"{proposal}"
+            f"{name} has {shape} and does not say what {' and '.join(unknown)} {stand} for; "
+            f"say it with {proposal}"
         )
     if "S" in remaining:
         reason = f"is a colour (RGB) image with {shape}, and colours are not fluorescence channels"
@@ -126,16 +134,12 @@ def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, 
             reason = (
                 f"has {shape}: {sizes['S']} samples a pixel, be they channels or something else"
             )
-        mend = f'to take each as a channel set load_stack.axes: "{suggest(letters)}"'
-        if "S" in suggest(letters):  # C is taken
-            mend = "to take one of them set load_stack.select: {S: 0} (counted from 0)"
-        raise ClearfieldError(f"{name} {reason}; {mend}")
+        raise ClearfieldError(f"{name} {reason}; to take each as a channel set {proposal}")
     for axis in "YX":
         if axis not in remaining:
             raise ClearfieldError(
                 f"{name} has {shape} and no {axis}: its planes are not images in X and Y; "
-                f"if they are to be treated so, name them with load_stack.axes: "
-                f'"{suggest(letters)}"'
+                f"if they are to be treated so, name them with {proposal}"
             )
     strange = [axis for axis in remaining if axis not in "TCZYX"]
     if strange:
@@ -146,26 +150,50 @@ def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, 
         )
 
 
+def _propose(letters: str, remaining: str, shape: tuple[int, ...]) -> str:
+    """Say which settings mend the axes."""
+    named = suggest(letters)
+    settings = [f'load_stack.axes: "{named}"'] if named != letters else []
+    places = zip(letters, named, shape, strict=True)
+    strange = [n for old, n, size in places if old in remaining and n not in "TCZYX" and size > 1]
+    if strange:
+        settings.append(f"load_stack.select: {_first(strange)} (counted from 0)")
+    return " and ".join(settings)
+
+
 def suggest(axes: str) -> str:
-    """Propose letters that clearfield can take, as many as the file has axes.
+    """Propose letters, as many as the file has axes: X and Y, and what T, C and Z hold.
 
     Examples
     --------
     >>> [suggest(axes) for axes in ("QYX", "IYX", "QQYX", "YXS", "ZYXS", "TZX", "CTX", "CQYX")]
     ['ZYX', 'ZYX', 'TZYX', 'YXC', 'ZYXC', 'TYX', 'CYX', 'CZYX']
+    >>> [suggest(axes) for axes in ("QQQ", "TX", "CYXS")]  # V: one of the old channels
+    ['ZYX', 'YX', 'VYXC']
     """
     result = list(axes)
-    scanned = next((axis for axis in "ZT" if axis in axes), None)
-    if scanned and not set("YX") <= set(axes):
-        result[axes.index(scanned)] = "X" if "Y" in axes else "Y"
-    free = [a for a in "ZTC" if a not in result]
-    if "S" in result and "C" in free:
+    for axis in "XY":
+        if axis not in result:
+            result[_likeliest(result)] = axis
+    if "S" in result:
+        if "C" in result:
+            unused = (axis for axis in _MEANINGS if axis not in result)
+            result[result.index("C")] = next(unused, "C")
         result[result.index("S")] = "C"
-        free.remove("C")
+    free = [a for a in "ZTC" if a not in result]
     for index in reversed(range(len(result))):
         if result[index] in _UNKNOWN and free:
             result[index] = free.pop(0)
     return "".join(result)
+
+
+def _likeliest(axes: list[str]) -> int:
+    """Choose the axis to be called Y or X: the last unknown one, else Z, T, C or the last."""
+    places = [place for place, axis in enumerate(axes) if axis not in "YX"]
+    return max(
+        places,
+        key=lambda at: (axes[at] in _UNKNOWN, axes[at] != "S", "CTZ".find(axes[at]), at),
+    )
 
 
 def _unknown(axes: str) -> list[str]:

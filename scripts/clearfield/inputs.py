@@ -12,8 +12,11 @@ COLUMNS = (
     "sample", "path", "load_stack.series", "series_name", "axes", "shape", "dtype",
     "pixel_size_x_um", "pixel_size_y_um", "pixel_size_z_um", "channel_names",
 )  # fmt: skip
-_LONGEST_NAME = 120  # as the schema of the sample sheet has it
-_NOT_IN_NAMES = re.compile(r'[/\\{}:*?"<>|\x00-\x1f\x7f]+')
+# What a sample sheet takes for a name, and what Windows takes too.
+_LONGEST_NAME, _NAME_BYTES = 120, 160
+_NOT_IN_NAMES = re.compile(
+    r'[/\\{}:*?"<>|\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+'
+)
 
 
 def describe_series(sample: str, path: str, found: list[Series]) -> Iterator[dict[str, str]]:
@@ -74,18 +77,20 @@ def name_series(names: list[str]) -> list[str]:
 
 
 def _join(sample: str, label: str, number: int) -> str:
-    name = f"{sample}__{label}"
-    if len(name) <= _LONGEST_NAME:
-        return name
-    end = f"__{number}"
-    return name[: _LONGEST_NAME - len(end)] + end
+    name, end = f"{sample}__{label}", ""
+    while len(name + end) > _LONGEST_NAME or len((name + end).encode()) > _NAME_BYTES:
+        name, end = name[:-1], f"__{number}"
+    return name + end
 
 
 def write_inputs(table: str | Path, rows: Iterable[dict[str, str]]) -> int:
     """Write the table; give the number of its rows. Samples of one name get a number each."""
     taken: set[str] = set()
     count = 0
-    with replacing(table) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        replacing(table) as temporary,
+        temporary.open("w", encoding="utf-8", errors="replace", newline="") as file,
+    ):
         plain = csv.writer(file, delimiter="\t", lineterminator="\n")
         quoted = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL)
         plain.writerow(COLUMNS)

@@ -82,8 +82,8 @@ def format_of(path: str) -> str:
         )
     if suffix not in FORMATS:
         raise ClearfieldError(
-            f'{here.name}: files ending in "{suffix}" are not known here; known are '
-            f"{' '.join(FORMATS)}"
+            f'{here.name}: files ending in "{suffix}" are not known here (known are '
+            f"{' '.join(FORMATS)}); take it out of the samples, or export it as OME-TIFF"
         )
     return FORMATS[suffix]
 

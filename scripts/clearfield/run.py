@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import __version__
 from .errors import ClearfieldError
-from .samples import find_samples
+from .samples import find_samples, sample_name
 from .settings import check_config, check_relations, override, rule_settings
 
 
@@ -101,9 +101,20 @@ class Run:
 
     @property
     def names_and_paths(self) -> list[str]:
-        """List name and path of each sample in turn, a path once for all samples in one file."""
-        first = {sample.path: sample.name for sample in reversed(self.samples.values())}
-        return [text for path, name in sorted(first.items()) for text in (name, path)]
+        """List name and path of each file in turn.
+
+        The name is that of its sample; of several samples in one file what they share before "__",
+        as `list_inputs` names them, or else the file's.
+        """
+        samples: dict[str, list[str]] = {}
+        for sample in self.samples.values():
+            samples.setdefault(sample.path, []).append(sample.name)
+        found = []
+        for path, names in sorted(samples.items()):
+            bases = {name.rpartition("__")[0] for name in names} if len(names) > 1 else {names[0]}
+            name = bases.pop() if len(bases) == 1 else ""
+            found += [name or sample_name(path, path), path]
+        return found
 
     @property
     def settings_in_use(self) -> dict:

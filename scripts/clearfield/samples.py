@@ -5,6 +5,7 @@ This is the side of the workflow that runs in Snakemake's own process: no numpy 
 
 import csv
 import glob
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ SUFFIXES = (
     ".btf", ".tf8", ".tf2", ".ome", ".lsm", ".stk", ".svs", ".qptiff", ".czi", ".nd2", ".lif",
     ".oib", ".oif", ".dv", ".r3d_d3d", ".r3d",
 )  # fmt: skip
+# The planes of an .oif and the chunks of a Zarr.
+_INSIDE = re.compile(r"\.oif\.files|\.zarr/.", re.IGNORECASE)
 SHEETS = (".tsv", ".csv")
 # A file name has up to 255; a temporary one also holds a host's name and a process number.
 _NAME_BYTES = 160
@@ -111,14 +114,19 @@ def sample_name(path: str, pattern: str) -> str:
 
 def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
     try:
-        paths = sorted(glob.glob(pattern, recursive=True))
+        found = glob.glob(pattern, recursive=True)
     except (OSError, ValueError) as error:
         raise ClearfieldError(
             f"samples: {pattern[:150]!a} is no path ({getattr(error, 'strerror', error)})"
         ) from None
+    # "**/*" also finds what earlier runs wrote, and what is inside of stacks.
+    paths = sorted(path for path in found if not _is_result(path))
+    if not _INSIDE.search(pattern):
+        paths = [path for path in paths if not _INSIDE.search(path)]
     if not paths:
+        beyond = " outside of results/" if found else ""
         raise ClearfieldError(
-            f"samples: no file matches {pattern[:500]} (seen from {Path.cwd()}); "
+            f"samples: no file matches {pattern[:500]}{beyond} (seen from {Path.cwd()}); "
             "mend the pattern, or name a sample sheet that ends in .tsv or .csv"
         )
     if not glob.has_magic(pattern) and Path(pattern).is_dir() and not _is_stack(pattern):
@@ -126,6 +134,11 @@ def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
             f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
         )
     return [(sample_name(path, pattern), path, ()) for path in paths]
+
+
+def _is_result(path: str) -> bool:
+    """Tell what lies where this run writes."""
+    return Path(path).absolute().is_relative_to(Path("results").absolute())
 
 
 def _is_stack(path: str) -> bool:
@@ -140,6 +153,8 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     """
     if re.search("[{}]", path):
         return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
+    if _is_result(path):
+        return (), "lies in results/, where this run writes; move it elsewhere"
     try:
         if Path(path).is_dir() and not _is_stack(path):
             files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
@@ -155,6 +170,8 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
         empty = "holds no files" if Path(path).is_dir() else "does not exist"
         return (), f"{empty}; mend the path"
     for file in files:
+        if Path(file).is_symlink() and not Path(file).exists():
+            return (), f"is a link to {Path(file).readlink()}, which is not there; mend the link"
         # A pipe or a device would be waited for without end.
         if not Path(file).is_file() and not Path(file).is_dir():
             return (), "is neither a file nor a folder; mend the path"
@@ -163,7 +180,9 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
                 (),
                 f"has a file whose name is not UTF-8 text or holds {{ or }}: {file!a}; rename it",
             )
-    return tuple(files), ""
+    # One that this user may not read is left to its job to say: Snakemake, which reads small files
+    # itself, would end the whole run.
+    return tuple(file for file in files if os.access(file, os.R_OK)), ""
 
 
 def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], list[str]]:
@@ -192,16 +211,17 @@ def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], 
         raise ClearfieldError(
             f"samples: {path} is no table ({error}); save it as tab- or comma-separated text"
         ) from None
-    header = [name.strip() for name in header]
+    header = _cells(header)
     problems = _header_problems(header, schema)
     if problems:
         return [], problems
+    rows = [(number, _cells(row)) for number, row in enumerate(rows, 2)]
+    rows = [(number, cells) for number, cells in rows if cells]
     if not rows:
         problems.append("it has a header but no samples")
     known: dict[tuple[str, str], object] = {}
     found = []
-    for number, row in enumerate(rows, 2):
-        cells = [cell.strip() for cell in row]
+    for number, cells in rows:
         if len(cells) > len(header):
             problems.append(f"row {number} has {len(cells)} cells for {len(header)} columns")
             continue
@@ -225,6 +245,14 @@ def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], 
     return found, problems
 
 
+def _cells(row: list[str]) -> list[str]:
+    """Give the cells of a row without the empty ones that spreadsheets put behind the last."""
+    cells = [cell.strip() for cell in row]
+    while cells and not cells[-1]:
+        del cells[-1]
+    return cells
+
+
 def _separator(path: str, header: str) -> str:
     """Tab for .tsv; for .csv what stands in the header, as spreadsheets differ by country."""
     if path.lower().endswith(".tsv"):
@@ -237,9 +265,13 @@ def _header_problems(header: list[str], schema: dict) -> list[str]:
         f"the column {name} is missing" for name in ("sample", "path") if name not in header
     ]
     problems += [
-        f"the column {name} stands twice" for name in sorted(set(header)) if header.count(name) > 1
+        f"the column {name} stands twice"
+        for name in sorted({*header} - {""})
+        if header.count(name) > 1
     ]
-    for name in header:
+    if "" in header:
+        problems.append(f"column {header.index('') + 1} has no name in the first line")
+    for name in filter(None, header):
         if name in ("sample", "path", *INFORMATION):
             continue
         if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):

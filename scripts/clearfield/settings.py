@@ -6,8 +6,11 @@ This is the side of the workflow that runs in Snakemake's own process: no numpy 
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
+
+import yaml
 
 from .channels import SIZES
 from .errors import ClearfieldError
@@ -41,7 +44,7 @@ def check_config(config: dict, schema: dict) -> dict:
     ...
     clearfield.errors.ClearfieldError: config: raduis is not a key; did you mean radius?
     """
-    config = _text_keys(config)
+    config = _unfold(_text_keys(config), schema)
     problems = list(_problems(config, schema)) or check_relations(config)
     if problems:
         raise ClearfieldError("config: " + "\nconfig: ".join(problems))
@@ -56,6 +59,15 @@ def _text_keys(value: object, depth: int = 0) -> object:
     if isinstance(value, dict):
         return {str(key): _text_keys(inner, depth + 1) for key, inner in value.items()}
     return value
+
+
+def _unfold(config: dict, schema: dict) -> dict:
+    """Put the value of a dotted key, as messages, tables and sheets have it, in its place."""
+    dotted = [key for key in config if "." in key and key.split(".")[0] in schema["properties"]]
+    unfolded = {key: value for key, value in config.items() if key not in dotted}
+    for key in sorted(dotted, key=lambda key: len(split_key(key))):
+        _set(unfolded, split_key(key), config[key])
+    return unfolded
 
 
 def _problems(config: dict, schema: dict) -> Iterable[str]:
@@ -92,7 +104,10 @@ def _wrong_value(name: str, value: object, schema: dict) -> str:
     written = json.dumps(value, ensure_ascii=False, default=str)
     if len(written) > 200:
         written = f"{written[:200]}…"
-    return f"{name or 'the file'} is {written}, but must be {allowed_values(schema)}"
+    allowed = allowed_values(schema)
+    if allowed == "text" and isinstance(value, int | float):
+        allowed = f'text, in quotes: "{value}"'
+    return f"{name or 'the file'} is {written}, but must be {allowed}"
 
 
 def allowed_values(schema: dict) -> str:
@@ -128,7 +143,7 @@ def _allowed_type(kind: str, schema: dict) -> str:
         pattern = schema.get("pattern", "")
         if pattern.strip("^$").isalpha():
             return pattern.strip("^$")
-        return "text" + (f" that matches {pattern}" if pattern else "")
+        return "capital letters" if pattern else "text"
     if kind == "array":
         one = _allowed_type(schema["items"]["type"], schema["items"])
         if schema.get("minItems") == schema.get("maxItems") is not None:
@@ -260,8 +275,9 @@ def split_key(key: str) -> list[str]:
     if not key.startswith(CHANNELS):
         return key.split(".")
     rest = key[len(CHANNELS) :].split(".")
-    tail = 2 if len(rest) > 2 and rest[-2] in SIZES else 1
-    return [*CHANNELS.strip(".").split("."), ".".join(rest[:-tail]), *rest[-tail:]]
+    tail = min(2 if len(rest) > 2 and rest[-2] in SIZES else 1, len(rest) - 1)
+    name = len(rest) - tail
+    return [*CHANNELS.strip(".").split("."), ".".join(rest[:name]), *rest[name:]]
 
 
 def _typed(text: str, schema: dict) -> object:
@@ -271,16 +287,27 @@ def _typed(text: str, schema: dict) -> object:
         return None
     if "boolean" in types and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for kind, read in (("integer", int), ("number", float)):
+    for kind, read in (("integer", _whole), ("number", float)):
         if kind in types:
             try:
                 return read(text)
             except ValueError:
                 pass
+    if "object" in types and text.startswith("{"):
+        with suppress(yaml.YAMLError):
+            return _text_keys(yaml.safe_load(text))
     if "array" in types and text != "auto":
         parts = [part.strip() for part in text.strip("[]").replace(";", ",").split(",")]
         return [_typed(part, schema["items"]) for part in parts]
     return text
+
+
+def _whole(text: str) -> int:
+    """Read a whole number, also as spreadsheets write one in a column with gaps: "2.0"."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
 
 
 def override(config: dict, cells: Iterable[tuple[str, object]]) -> dict:
@@ -291,10 +318,10 @@ def override(config: dict, cells: Iterable[tuple[str, object]]) -> dict:
     """
     sample = deepcopy(config)
     own: dict[str, dict] = {}
-    for key, value in cells:
+    for key, value in sorted(cells, key=lambda cell: len(split_key(cell[0]))):
         path = split_key(key)
         if key.startswith(CHANNELS):
-            _set(own.setdefault(path[2], {}), path[3:], value)
+            _set(own, path[2:], value)
             continue
         _set(sample, path, value)
         if path[0] == "subtract_background" and (path[1] in SIZES or path[1] in _CHANNEL_KEYS):
@@ -310,11 +337,23 @@ _CHANNEL_KEYS = ("method", "light_background")
 
 
 def _set(table: dict, path: list[str], value: object) -> None:
+    """Lay a value over what is at the path; tables join, and no table of others is changed."""
     for part in path[:-1]:
-        inner = table.get(part)
+        inner = _table_at(table, part)
         table[part] = inner = dict(inner) if isinstance(inner, dict) else {}
         table = inner
-    table[path[-1]] = value
+    old = _table_at(table, path[-1])
+    both = isinstance(old, dict) and isinstance(value, dict)
+    table[path[-1]] = _merge(old, value) if both else value
+
+
+def _table_at(table: dict, part: str) -> object:
+    return _by_axis(table.get(part)) if part == "pixel_size_um" else table.get(part)
+
+
+def _by_axis(size: object) -> object:
+    """A pixel size that is one number holds for x and y."""
+    return {"x": size, "y": size} if isinstance(size, int | float) else size
 
 
 def _merge(base: dict, over: dict) -> dict:
@@ -343,8 +382,7 @@ def rule_settings(config: dict) -> dict[str, str]:
         By name of the rule.
     """
     load = {key: value for key, value in config["load_stack"].items() if key != "keep"}
-    if isinstance(load["pixel_size_um"], int | float):
-        load["pixel_size_um"] = {"x": load["pixel_size_um"], "y": load["pixel_size_um"]}
+    load["pixel_size_um"] = _by_axis(load["pixel_size_um"])
     subtract = config["subtract_background"]
     base = _in_use(_common(subtract))
     channels = {

@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -554,10 +555,17 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
                 except MemoryError:
                     raise
                 except Exception as error:
-                    raise ClearfieldError(
-                        f"{Path(series.files[file]).name} is damaged: page {page.index} (counted "
-                        f"from 0) cannot be decoded ({type(error).__name__}: {error!s:.150})"
-                    ) from error
+                    what = (
+                        f"page {page.index} (counted from 0) cannot be decoded "
+                        f"({type(error).__name__}: {error!s:.150})"
+                    )
+                    name = Path(series.files[file]).name
+                    if find_spec("imagecodecs") is None:  # tifffile's own codecs are not all whole
+                        raise ClearfieldError(
+                            f"{name}: {what} without the package imagecodecs; install it into "
+                            "load_stack's environment"
+                        ) from error
+                    raise ClearfieldError(f"{name} is damaged: {what}") from error
                 part = part[: bottom - y, : width - x]
                 if result is None:
                     strips.append(part)

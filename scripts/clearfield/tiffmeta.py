@@ -140,6 +140,9 @@ def _imagej(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict:
         "y": micrometres(_inverse(page, 283), meta.get("yunit", unit)),
         "z": micrometres(meta.get("spacing"), meta.get("zunit", unit)),
     }
+    # ImageJ takes the print resolution of an image that it opens for its scale, and saves it so.
+    if str(unit).strip().lower() in ("inch", "cm") and (sizes["x"] or 0) > _COARSEST_UM:
+        sizes = dict(_NOTHING)
     return {"pixel_size_um": sizes, "channel_names": _labels(meta.get("Labels"), series)}
 
 

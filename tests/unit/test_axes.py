@@ -1,6 +1,7 @@
 """Axes in any order become T, C, Z, Y, X; what is unknown is asked for, never guessed."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def test_singleton_axes_of_any_letter_are_dropped():
 @pytest.mark.parametrize(
     ("axes", "proposal"),
     [("QYX", "ZYX"), ("IYX", "ZYX"), ("QQYX", "TZYX"), ("CQYX", "CZYX"), ("ZQYX", "ZTYX"),
-     ("YXS", "YXC"), ("ZYXS", "ZYXC"), ("TZX", "TYX"), ("ZX", "YX")],
+     ("YXS", "YXC"), ("ZYXS", "ZYXC"), ("TZX", "TYX"), ("ZX", "YX"), ("TX", "YX"), ("CX", "YX"),
+     ("TCX", "YCX"), ("QX", "YX"), ("QQ", "YX"), ("QQQ", "ZYX"), ("XZS", "XYC")],
 )  # fmt: skip
 def test_the_error_proposes_letters_that_work(axes, proposal, tmp_path):
     shape = tuple(range(2, 2 + len(axes)))
@@ -47,6 +49,37 @@ def test_the_error_proposes_letters_that_work(axes, proposal, tmp_path):
     assert suggest(axes) == proposal
     arranged = arrange(series(axes, shape), proposal, {}, "a.tif")
     assert sorted(arranged.index_axes + arranged.plane_axes) == sorted(proposal)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "words"),
+    [("TCZYXS", (2, 1, 4, 5, 6, 3), 'load_stack.axes: "TVZYXC"'),
+     ("CYXS", (2, 5, 6, 3), 'load_stack.axes: "VYXC" and load_stack.select: {V: 0}'),
+     ("QVYX", (4, 2, 5, 6), 'load_stack.axes: "ZVYX" and load_stack.select: {V: 0}'),
+     ("QQQQYX", (2, 3, 4, 2, 5, 6), 'load_stack.axes: "QCTZYX" and load_stack.select: {Q: 0}'),
+     ("XEZ", (5, 3, 6), 'load_stack.axes: "XEY" and load_stack.select: {E: 0}'),
+     ("LTX", (3, 5, 6), 'load_stack.axes: "LYX" and load_stack.select: {L: 0}')],
+)  # fmt: skip
+def test_the_error_proposes_all_that_is_needed(axes, shape, words):
+    import yaml
+
+    with pytest.raises(ClearfieldError, match=re.escape(words)):
+        arrange(series(axes, shape), None, {}, "a.tif")
+    settings = [yaml.safe_load(part) for part in words.split(" and ")]
+    values = [next(iter(found.values())) for found in settings]
+    arranged = arrange(series(axes, shape), *values, *[{}][: 2 - len(values)], "a.tif")
+    assert sorted(arranged.shape[-2:]) == [5, 6]
+
+
+def test_one_row_of_numbers_is_no_image():
+    with pytest.raises(ClearfieldError, match="9 numbers in a row"):
+        arrange(series("X", (9,)), None, {}, "a.tif")
+
+
+def test_a_letter_that_stands_twice_is_not_selected():
+    made = series("QQYX", (2, 7, 5, 6))
+    with pytest.raises(ClearfieldError, match=r'more than once in QQYX.*load_stack.axes: "TZYX"'):
+        arrange(made, None, {"Q": 5}, "a.tif")
 
 
 def test_an_unknown_axis_beside_all_others_is_to_be_selected():

@@ -64,6 +64,26 @@ def test_it_is_a_sample_sheet(tmp_path, monkeypatch):
     assert (rows["two__second"]["axes"], rows["two__second"]["shape"]) == ("ZYX", "3x5x4")
 
 
+@pytest.mark.parametrize(
+    ("names", "base"),
+    [(["d__a__0", "d__a__1"], "d__a"), (["wt", "mutant"], "a"), (["one__a"], "one__a")],
+)
+def test_samples_in_one_file_are_listed_once_by_what_they_share(names, base, tmp_path, monkeypatch):
+    from clearfield.run import Run
+
+    monkeypatch.chdir(tmp_path)
+    Path("a.lif").touch()
+    rows = "".join(f"{name}\ta.lif\t{number}\n" for number, name in enumerate(names))
+    Path("s.tsv").write_text(f"sample\tpath\tload_stack.series\n{rows}")
+    config = yaml.safe_load((SCHEMAS.parents[1] / "config/config.yaml").read_text("utf-8"))
+    schemas = {
+        f"{name[:6]}_schema": yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text("utf-8"))
+        for name in ("config", "samples")
+    }
+    run = Run(config | {"samples": "s.tsv"}, **schemas, clone=str(SCHEMAS.parents[1]))
+    assert run.names_and_paths == [base, "a.lif"]
+
+
 def test_what_cannot_be_read_is_named_and_the_rest_is_listed(tmp_path, monkeypatch, capsys):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 4), "u2"))
     (tmp_path / "bad.tif").write_text("text")
@@ -103,6 +123,15 @@ def test_names_stay_short_and_differ(tmp_path):
     names = [row["sample"] for row in rows_of(tmp_path / "inputs.tsv")]
     assert len(set(names)) == 4
     assert max(map(len, names)) <= 120
+
+
+@pytest.mark.parametrize("name", ["細胞" * 50, "a\u2028b\x85c\u202ed", "broken \udc80"])
+def test_any_name_of_a_series_makes_a_sheet_that_is_taken(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("1.lif").touch()
+    found = [Series(name + end, "YX", (2, 2), np.dtype("u1"), None) for end in "ab"]
+    write_inputs("inputs.tsv", describe_series("cell", "1.lif", found))
+    assert len(read_as_sheet("inputs.tsv")) == 2
 
 
 def test_control_characters_do_not_break_rows(tmp_path):

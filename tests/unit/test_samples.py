@@ -118,3 +118,38 @@ def test_two_files_of_one_name_are_both_named(folder):
     touch("a/s.tif", "a/s.tiff")
     with pytest.raises(ClearfieldError, match=r"a/s\.tif and a/s\.tiff"):
         find("a/*")
+
+
+def test_a_wide_glob_leaves_out_results_and_what_is_inside_of_stacks(folder):
+    touch("d/a.tif", "d/b.oif", "d/b.oif.files/z1.tif", "d/c.zarr/0/x.tif", "results/qc/a.tif")
+    assert list(find("**/*.tif")) == list(find(f"{folder}/**/*.tif")) == ["d__a"]
+    assert list(find("d/*")) == ["a", "b", "c"]
+    assert list(find("d/c.zarr/*/x.tif")) == ["0__x"]
+    with pytest.raises(ClearfieldError, match=r"no file matches results/\*/\*\.tif outside of res"):
+        find("results/*/*.tif")
+    Path("s.tsv").write_text("sample\tpath\na\tresults/qc/a.tif\n")
+    with pytest.raises(ClearfieldError, match=r"lies in results/, where this run writes; move it"):
+        find("s.tsv")
+
+
+def test_a_link_to_nothing_is_named(folder):
+    Path("a.tif").symlink_to("gone.tif")
+    with pytest.raises(ClearfieldError, match=r"is a link to gone\.tif, which is not there"):
+        find("*.tif")
+
+
+def test_a_file_that_may_not_be_read_is_left_to_its_job(folder, monkeypatch):
+    touch("a.tif", "b.tif")
+    monkeypatch.setattr("os.access", lambda path, mode: path != "b.tif")  # root may read all
+    assert {name: sample.files for name, sample in find("*.tif").items()} == {
+        "a": ("a.tif",), "b": ()
+    }  # fmt: skip
+
+
+def test_empty_columns_and_rows_of_a_spreadsheet_are_no_matter(folder):
+    touch("a.tif")
+    Path("s.csv").write_text("sample;path;plot_qc.steps;;\na;a.tif;;;\n;;;;\n")
+    assert find("s.csv")["a"].cells == ()
+    Path("s.csv").write_text("sample;;path;plot_qc.steps\na;;a.tif\n")
+    with pytest.raises(ClearfieldError, match="column 2 has no name"):
+        find("s.csv")

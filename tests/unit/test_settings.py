@@ -110,6 +110,7 @@ def test_the_reference_has_every_key_with_its_default():
         ),
         ({"subtract_background__channels": {0: {"tophat": {"size": 3}}}}, ["0.tophat.size"]),
         ({"project_stack__first_plane": 3, "project_stack__last_plane": 2}, ["first_plane is 3"]),
+        ({"load_stack__channel_names": [405]}, ['text, in quotes: "405"']),
         ({"load_stack__series": -1}, ["series is -1", "at least 0"]),
         ({"load_stack__pixel_size_um": {"x": 1, "w": 2}}, ["pixel_size_um.w"]),
         ({"plot_qc__range": [5, 1]}, ["range is [5, 1]"]),
@@ -163,6 +164,39 @@ def test_precedence_default_config_channels_sheet_channels_of_the_sheet():
     assert start["subtract_background"]["channels"] == {"DAPI": {"tophat": {"radius": 5}}}
 
 
+def test_what_an_error_shows_can_be_pasted_into_the_config():
+    pasted = yaml.safe_load(
+        'load_stack.axes: "ZVYX"\nload_stack.select: {V: 0}\nload_stack.pixel_size_um.z: 0.5\n'
+        "load_stack.pixel_size_um: 0.2\nsubtract_background.channels.GFP: {method: dog}\n"
+    )
+    checked = check_config(DEFAULTS | pasted, SCHEMA)
+    assert checked["load_stack"] == DEFAULTS["load_stack"] | {
+        "axes": "ZVYX", "select": {"V": 0}, "pixel_size_um": {"x": 0.2, "y": 0.2, "z": 0.5}
+    }  # fmt: skip
+    assert checked["subtract_background"]["channels"] == {"GFP": {"method": "dog"}}
+    assert yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8")) == DEFAULTS
+    with pytest.raises(ClearfieldError, match=r"did you mean load_stack\.axes"):
+        check_config(DEFAULTS | {"load_stack.axis": "ZYX"}, SCHEMA)
+
+
+def test_a_part_of_the_pixel_size_leaves_the_others():
+    z = ("load_stack.pixel_size_um.z", 0.5)
+    for start, cells in ((0.2, [z]), (None, [z, ("load_stack.pixel_size_um", 0.2)])):
+        found = override(config(load_stack__pixel_size_um=start), cells)
+        assert found["load_stack"]["pixel_size_um"] == {"x": 0.2, "y": 0.2, "z": 0.5}
+
+
+def test_a_table_in_a_cell_joins_that_of_the_config():
+    found = override(
+        DEFAULTS,
+        [("subtract_background.dog", {"high_sigma": 50}),
+         ("subtract_background.channels.GFP", {"method": "dog"}),
+         ("subtract_background.channels.GFP.dog.low_sigma", 2)],
+    )["subtract_background"]  # fmt: skip
+    assert found["dog"] == DEFAULTS["subtract_background"]["dog"] | {"high_sigma": 50}
+    assert found["channels"] == {"GFP": {"method": "dog", "dog": {"low_sigma": 2}}}
+
+
 def test_a_sample_that_does_not_go_together_is_found():
     wrong = override(DEFAULTS, [("project_stack.first_plane", 2), ("project_stack.last_plane", 1)])
     assert len(check_relations(wrong)) == 1
@@ -174,7 +208,10 @@ def test_a_sample_that_does_not_go_together_is_found():
         ("load_stack.series", "3", 3),
         ("load_stack.axes", "ZYX", "ZYX"),
         ("load_stack.axes", "null", None),
+        ("load_stack.series", "1.0", 1),
         ("load_stack.select.V", "1", 1),
+        ("load_stack.select", "{V: 1, H: 0}", {"V": 1, "H": 0}),
+        ("load_stack.pixel_size_um", "{x: 0.1, y: 0.1}", {"x": 0.1, "y": 0.1}),
         ("load_stack.pixel_size_um", "0.35", 0.35),
         ("load_stack.pixel_size_um.z", "2", 2),
         ("load_stack.channel_names", "DAPI; GFP", ["DAPI", "GFP"]),
@@ -201,6 +238,10 @@ def test_cells_are_read_by_the_schema(key, text, value):
         ("subtract_background.tophat.radius", "=1+1", "=1+1"),
         ("subtract_background.tophat.radius", "!!python/object:os.system x", "a number above 0"),
         ("load_stack.series", "1.5", "a whole number"),
+        ("load_stack.select", "{V: -1}", "must be a table"),
+        ("load_stack.select", "{V: ", "must be a table"),
+        ("load_stack.pixel_size_um", "{x: 1, w: 2}", "must be a number above 0"),
+        ("load_stack.axes", "zyx", "must be capital letters"),
     ],
 )
 def test_a_wrong_cell_is_refused(key, text, words):

@@ -139,7 +139,9 @@ def test_rgb_is_refused_or_taken_as_channels(keywords, tmp_path):
 def test_rgb_of_several_channels_is_selected_from(tmp_path):
     pixels = RANDOM.integers(0, 255, (2, 20, 30, 3), dtype="u1")
     path = write(tmp_path / "a.tif", pixels, photometric="rgb", metadata={"axes": "CYXS"})
-    assert "load_stack.select: {S: 0}" in error(path)
+    assert 'load_stack.axes: "VYXC" and load_stack.select: {V: 0}' in error(path)
+    found = read(path, axes="VYXC", select={"V": 1})[1]
+    assert np.array_equal(found[0, :, 0], pixels[1].transpose(2, 0, 1))
     assert np.array_equal(read(path, select={"S": 1})[1][0, :, 0], pixels[..., 1])
 
 
@@ -533,6 +535,10 @@ def test_lengths_in_micrometres(size, unit, um):
         ({"resolution": (40000, 40000), "resolutionunit": "centimeter",
           "metadata": {"axes": "ZYX"}}, (0.25, 0.25, None)),
         ({"resolution": (1, 1), "metadata": {"axes": "ZYX", "spacing": 1}}, (None, None, None)),
+        ({"resolution": (300, 300), "metadata": {"unit": "inch", "spacing": 1, "axes": "ZYX"}},
+         (None, None, None)),
+        ({"resolution": (40000, 40000), "metadata": {"unit": "cm", "spacing": 5e-5, "axes": "ZYX"}},
+         (0.25, 0.25, 0.5)),
     ],
 )  # fmt: skip
 def test_calibration_of_imagej(keywords, expected, tmp_path):
@@ -758,6 +764,20 @@ def test_a_missing_codec_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tifffile.TIFF.DECOMPRESSORS), "__getitem__", missing)
     text = error(path)
     assert "ZSTD" in text and "imagecodecs" in text and "install" in text
+
+
+def test_a_codec_that_tifffile_has_in_part_is_no_damage(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.tif", np.zeros((3, 8, 9), "u1"), compression="zstd",
+                 metadata={"axes": "ZYX"})  # fmt: skip
+
+    def missing(*_, **__):
+        raise ModuleNotFoundError("No module named 'compression'")
+
+    monkeypatch.setattr(tifffile.TiffPage, "decode", property(lambda page: missing))
+    assert "a.tif is damaged" in error(path)
+    monkeypatch.setattr("clearfield.tiff.find_spec", lambda name: None)
+    text = error(path)
+    assert "damaged" not in text and "without the package imagecodecs; install it" in text
 
 
 def test_a_codec_that_nothing_here_decodes(tmp_path):

@@ -18,7 +18,8 @@ rule list_inputs:
         names_and_paths=RUN.names_and_paths,
         code=code_of("list_inputs"),
     shell:
-        # On standard input: 10,000 names do not fit on a command line.
+        # On standard input: 10,000 names do not fit on a command line. The log says which files are
+        # not in the table.
         "printf '%s\\t%s\\n' {params.names_and_paths:q}"
         ' | python "$CLEARFIELD/scripts/list_inputs.py" --table {output.table:q}'
-        " > {log:q} 2>&1"
+        " > {log:q} 2>&1 && cat {log:q} >&2"
