@@ -78,7 +78,7 @@ def arrange(series: Series, axes: str | None, select: dict[str, int], name: str)
                 f"{name}: load_stack.select has {axis}, which stands more than once in {letters}; "
                 f"name the axes first, with {_propose(letters, letters, series.shape)}"
             )
-        if axis not in sizes or axis in "YX":
+        if axis not in index_axes or axis in "YX":
             raise ClearfieldError(
                 f"{name}: load_stack.select has {axis}, but the axes to select from are "
                 f"{_list(index_axes, sizes) or 'none'}"
