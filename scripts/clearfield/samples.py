@@ -114,7 +114,8 @@ def sample_name(path: str, pattern: str) -> str:
 
 def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
     try:
-        found = glob.glob(pattern, recursive=True)
+        # A name may hold brackets itself.
+        found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
     except (OSError, ValueError) as error:
         raise ClearfieldError(
             f"samples: {pattern[:150]!a} is no path ({getattr(error, 'strerror', error)})"
@@ -125,11 +126,12 @@ def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
         paths = [path for path in paths if not _INSIDE.search(path)]
     if not paths:
         beyond = " outside of results/" if found else ""
+        brackets = ' (a "[" that is part of a name is written "[[]")' if "[" in pattern else ""
         raise ClearfieldError(
             f"samples: no file matches {pattern[:500]}{beyond} (seen from {Path.cwd()}); "
-            "mend the pattern, or name a sample sheet that ends in .tsv or .csv"
+            f"mend the pattern{brackets}, or name a sample sheet that ends in .tsv or .csv"
         )
-    if not glob.has_magic(pattern) and Path(pattern).is_dir() and not _is_stack(pattern):
+    if Path(pattern).is_dir() and not _is_stack(pattern):
         raise ClearfieldError(
             f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
         )
