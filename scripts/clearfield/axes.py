@@ -13,6 +13,7 @@ _MEANINGS = {
     "V": "views", "H": "phases", "A": "angles", "R": "rotations", "E": "wavelengths (lambda)",
     "P": "positions", "M": "mosaic tiles", "L": "exposures or lifetimes", "B": "blocks",
 }  # fmt: skip
+_SOME = "correct it, or give it in a sample sheet to the samples that need it"
 
 
 class Arrangement(NamedTuple):
@@ -78,10 +79,10 @@ def arrange(series: Series, axes: str | None, select: dict[str, int], name: str)
                 f"{name}: load_stack.select has {axis}, which stands more than once in {letters}; "
                 f"name the axes first, with {_propose(letters, letters, series.shape)}"
             )
-        if axis not in sizes or axis in "YX":
+        if axis not in index_axes or axis in "YX":
             raise ClearfieldError(
                 f"{name}: load_stack.select has {axis}, but the axes to select from are "
-                f"{_list(index_axes, sizes) or 'none'}"
+                f"{_list(index_axes, sizes) or 'none'}; {_SOME}"
             )
     numbers = np.arange(math.prod(series.index_shape)).reshape(series.index_shape)
     remaining = ""
@@ -111,7 +112,7 @@ def _relabel(series: Series, axes: str | None, name: str) -> str:
         sizes = " x ".join(map(str, series.shape))
         raise ClearfieldError(
             f"{name} has the {len(series.axes)} axes {series.axes} ({sizes}), so load_stack.axes "
-            f'must have {len(series.axes)} letters, not "{axes}"'
+            f'must have {len(series.axes)} letters, not "{axes}"; {_SOME}'
         )
     if len(set(axes)) != len(axes):
         raise ClearfieldError(f'load_stack.axes "{axes}" has a letter twice')

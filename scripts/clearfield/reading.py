@@ -122,7 +122,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         saturation_level=series.saturation_level,
         source={
             "name": name,
-            "bytes": _bytes(path, series),
+            "bytes": _bytes(path),
             "series": settings.get("series") or 0,
         },
         settings=settings,
@@ -239,13 +239,10 @@ def _channel_names(series: Series, arranged: Arrangement, settings: dict, name: 
     return [names[i] if names and names[i] else f"channel {i}" for i in range(count)]
 
 
-def _bytes(path: str, series: Series) -> int:
+def _bytes(path: str) -> int:
     here = Path(path)
-    if here.is_file():
-        return here.stat().st_size
-    if here.is_dir():
-        return sum(file.stat().st_size for file in here.rglob("*") if file.is_file())
-    return sum(Path(file).stat().st_size for file in series.files)
+    files = here.rglob("*") if here.is_dir() else map(Path, raw_files(path))
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _decode(

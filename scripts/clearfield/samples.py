@@ -114,7 +114,8 @@ def sample_name(path: str, pattern: str) -> str:
 
 def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
     try:
-        found = glob.glob(pattern, recursive=True)
+        # A name may hold brackets itself.
+        found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
     except (OSError, ValueError) as error:
         raise ClearfieldError(
             f"samples: {pattern[:150]!a} is no path ({getattr(error, 'strerror', error)})"
@@ -125,11 +126,12 @@ def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
         paths = [path for path in paths if not _INSIDE.search(path)]
     if not paths:
         beyond = " outside of results/" if found else ""
+        brackets = ' (a "[" that is part of a name is written "[[]")' if "[" in pattern else ""
         raise ClearfieldError(
             f"samples: no file matches {pattern[:500]}{beyond} (seen from {Path.cwd()}); "
-            "mend the pattern, or name a sample sheet that ends in .tsv or .csv"
+            f"mend the pattern{brackets}, or name a sample sheet that ends in .tsv or .csv"
         )
-    if not glob.has_magic(pattern) and Path(pattern).is_dir() and not _is_stack(pattern):
+    if Path(pattern).is_dir() and not _is_stack(pattern):
         raise ClearfieldError(
             f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
         )
@@ -138,6 +140,8 @@ def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
 
 def _is_result(path: str) -> bool:
     """Tell what lies where this run writes."""
+    if "results" not in path:  # 10,000 samples: Path costs
+        return False
     return Path(path).absolute().is_relative_to(Path("results").absolute())
 
 
@@ -170,10 +174,11 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
         empty = "holds no files" if Path(path).is_dir() else "does not exist"
         return (), f"{empty}; mend the path"
     for file in files:
-        if Path(file).is_symlink() and not Path(file).exists():
-            return (), f"is a link to {Path(file).readlink()}, which is not there; mend the link"
         # A pipe or a device would be waited for without end.
         if not Path(file).is_file() and not Path(file).is_dir():
+            if Path(file).is_symlink():
+                target = Path(file).readlink()
+                return (), f"is a link to {target}, which is not there; mend the link"
             return (), "is neither a file nor a folder; mend the path"
         if re.search("[\ud800-\udfff{}]", file):
             return (

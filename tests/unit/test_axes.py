@@ -112,7 +112,7 @@ def test_an_axis_without_a_place_is_selected_never_merged(axis):
     ("axes", "select", "words"),
     [("ZY", {}, "must have 3 letters"), ("ZZX", {}, "twice"), (None, {"V": 0}, "axes to select"),
      (None, {"Z": 4}, "4 entries, 0 to 3"), (None, {"Z": -1}, "0 to 3"),
-     (None, {"Y": 0}, "axes to select")],
+     (None, {"Y": 0}, "axes to select"), ("YXZ", {"Z": 0}, "axes to select")],
 )  # fmt: skip
 def test_impossible_settings_are_named(axes, select, words):
     with pytest.raises(ClearfieldError, match=words):

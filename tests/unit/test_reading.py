@@ -114,6 +114,15 @@ def test_what_is_not_there_or_not_known(tmp_path):
         open_series(str(tmp_path / "a.docx"))
 
 
+def test_the_bytes_of_compressed_planes_are_counted(tmp_path):
+    for z in range(2):
+        tifffile.imwrite(tmp_path / f"z{z}.tif", np.zeros((8, 9), "u2"), compression="zlib")
+    size = sum(file.stat().st_size for file in tmp_path.iterdir())
+    for path in (tmp_path, tmp_path / "z*.tif"):
+        assert load(str(path), tmp_path / "a.stack", {}).source["bytes"] == size
+        (tmp_path / "a.stack").unlink()
+
+
 @pytest.mark.parametrize(
     ("name", "module"),
     [("A.TIF", "tiff"), ("a.ome.tif", "tiff"), ("a.lsm", "tiff"), ("a.czi", "czi"),

@@ -153,3 +153,11 @@ def test_empty_columns_and_rows_of_a_spreadsheet_are_no_matter(folder):
     Path("s.csv").write_text("sample;;path;plot_qc.steps\na;;a.tif\n")
     with pytest.raises(ClearfieldError, match="column 2 has no name"):
         find("s.csv")
+
+
+def test_brackets_may_be_part_of_a_name(folder):
+    touch("d [1]/a [2].nd2")
+    assert [sample.path for sample in find("d [1]/a [2].nd2").values()] == ["d [1]/a [2].nd2"]
+    assert list(find("d [[]1]/*.nd2")) == ["d [1]__a [2]"]
+    with pytest.raises(ClearfieldError, match=r'is written "\[\[\]"'):
+        find("d [1]/*.nd2")
