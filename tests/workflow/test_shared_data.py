@@ -23,6 +23,16 @@ OTHERWISE = {  # what is no stack of images in X and Y as it is, and the axes th
     "testdata_2channel_xz_of_05_lif__xz": "CYX",
 }
 
+MITOTIC = "xyz_8bit__mitotic_plate_calibrated"
+TWINS = [  # one image in two formats
+    (f"01_zstack_tiff/{MITOTIC}.tif", f"07_zarr/{MITOTIC}.ome.zarr"),
+    ("01_zstack_tiff/xyz_calibrated_16bit__golgi_bfa.tif", "12_derived/two_series.ome.tif"),
+    (
+        "01_zstack_tiff/xyz_calibrated_16bit__golgi_bfa.tif",
+        "12_derived/golgi_pyramid_bigtiff.ome.tif",
+    ),
+]
+
 
 def read_tsv(path, **options):
     with path.open(encoding="utf-8", newline="") as file:
@@ -100,3 +110,14 @@ def test_every_file_goes_through_or_to_its_error(shared_data, tmp_path):
             assert ", ".join(channel.name for channel in image.channels) == row["channel_names"]
         if Path(row["path"]).suffix in (".tif", ".tiff", ".stk"):
             assert np.array_equal(tifffile.imread(result), maximum_of(row)), name
+
+    for twins in TWINS:
+        one, other = (first[str(shared_data / path)] for path in twins)
+        pixels, same = (
+            tifffile.imread(runner.folder / f"results/subtracted/{row['sample']}.ome.tif")
+            for row in (one, other)
+        )
+        assert np.array_equal(pixels, same), twins
+        for axis in "xyz":
+            sizes = (float(row[f"pixel_size_{axis}_um"]) for row in (one, other))
+            assert next(sizes) == pytest.approx(next(sizes), rel=1e-5), twins
