@@ -326,13 +326,16 @@ def test_channels_of_different_types_take_the_wider(tmp_path):
     np.testing.assert_array_equal(series.read((0, 1, 0)), narrow)
 
 
-def test_colours_beside_grey_levels_are_refused(tmp_path):
+def test_grey_levels_beside_colours(tmp_path):
+    grey = stack(1)[0]
     with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
-        file.write(stack(1)[0][..., None], plane={"C": 0})
-        file.write(np.zeros((20, 30, 3), "u1"), plane={"C": 1})
+        file.write(np.zeros((20, 30, 3), "u1"), plane={"C": 0})
+        file.write(grey[..., None], plane={"C": 1})
     (series,) = open_series(tmp_path / "a.czi")
-    with pytest.raises(ClearfieldError, match="colours beside grey levels"):
-        series.read((0, 0, 0, 0))
+    assert (series.axes, series.dtype, series.offsets) == ("TCZYX", np.dtype("u2"), None)
+    np.testing.assert_array_equal(series.read((0, 1, 0)), grey)
+    with pytest.raises(ClearfieldError, match=r"T=0 C=0 Z=0: .* colours beside grey levels; take"):
+        series.read((0, 0, 0))
 
 
 def test_scenes_of_different_shape_and_far_apart(tmp_path):
