@@ -8,7 +8,8 @@ ZEISS's own, pylibCZIrw.
 """
 
 from collections import defaultdict
-from math import prod
+from itertools import pairwise
+from math import gcd, prod
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def _describe(
     present = set().union(*(tile.place for tile in tiles))
     known = "".join(sorted(present - set(_AXES + "SMYX"))) + _AXES
     values = {axis: sorted({tile.place.get(axis, (0, 1))[0] for tile in tiles}) for axis in known}
+    values |= {axis: _fill_gaps(values[axis]) for axis in "TZ"}
     axes = "".join(a for a in known if len(values[a]) > 1 or (a in "TCZ" and a in present))
     left, top, width, height = _bounds(tiles)
     shape = (*(len(values[axis]) for axis in axes), height, width)
@@ -156,6 +158,20 @@ def _pixel_type(kinds: set[int]) -> tuple[np.dtype, int]:
     samples = min(count for _, count in known)
     names = [name for name, count in known if count == samples]
     return np.result_type(*names).newbyteorder("<"), samples
+
+
+def _fill_gaps(values: list[int]) -> range:
+    """Count on where numbers are left out, so that their planes are missed.
+
+    A part of a file may begin at any number, and have every second plane, or tenth time point.
+
+    Examples
+    --------
+    >>> list(_fill_gaps([3, 4, 6])), list(_fill_gaps([0, 10, 20])), list(_fill_gaps([7]))
+    ([3, 4, 5, 6], [0, 10, 20], [7])
+    """
+    step = gcd(*(second - first for first, second in pairwise(values))) or 1
+    return range(values[0], values[-1] + 1, step)
 
 
 def _samples(kind: int) -> int:

@@ -383,6 +383,18 @@ def test_a_plane_that_was_never_recorded_is_named(tmp_path):
         series.read((1, 0))
 
 
+@pytest.mark.parametrize("axis", "TZ")
+def test_a_plane_that_is_missing_everywhere_is_missed(tmp_path, axis):
+    image = stack(3)
+    places = zip((1, 2, 4), image, strict=True)
+    tiles = [({"X": 0, "Y": 0, axis: number}, plane) for number, plane in places]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.shape[0], series.offsets) == (4, None)
+    np.testing.assert_array_equal(series.read((3,)), image[2])
+    with pytest.raises(ClearfieldError, match=rf"without the plane {axis}=2 \(it has 3 of 4\)"):
+        series.read((2,))
+
+
 def test_a_mosaic_that_was_stopped(tmp_path):
     image = stack(3)
     places = [{"Z": 0, "X": 0, "M": 0}, {"Z": 0, "X": 25, "M": 1}, {"Z": 1, "X": 0, "M": 0}]
