@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -98,7 +99,27 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
         body = _segment(file, path, size, metadata, b"ZISRAWMETADATA")
         (length,) = struct.unpack_from("<i", body)
         xml = body[256 : 256 + length].decode("utf-8", errors="replace").rstrip("\0")
-    return [tile for _, _, tile in found], xml
+    return [plane for _, _, tile in found for plane in _split_planes(tile)], xml
+
+
+def _split_planes(tile: Tile) -> list[Tile]:
+    """Take a block of several planes apart; its first dimension counts fastest."""
+    sizes = {axis: size for axis, (_, size) in tile.place.items() if size > 1 and axis not in "XY"}
+    name, samples = PIXEL_TYPES.get(tile.pixel_type, ("u1", 1))
+    plane_bytes = prod(tile.shape) * samples * np.dtype(name).itemsize
+    if not sizes or tile.compression or tile.length != plane_bytes * prod(sizes.values()):
+        return [tile]
+    axes = list(sizes)[::-1]
+    return [
+        Tile(
+            tile.pixel_type,
+            tile.compression,
+            tile.place | {a: (tile.place[a][0] + n, 1) for a, n in zip(axes, numbers, strict=True)},
+            tile.start + count * plane_bytes,
+            plane_bytes,
+        )
+        for count, numbers in enumerate(np.ndindex(*(sizes[axis] for axis in axes)))
+    ]
 
 
 def _check_parts(path: str | PathLike, identity: bytes) -> None:

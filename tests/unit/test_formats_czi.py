@@ -52,11 +52,16 @@ def write_czi(
     types = {"uint8": 0, "uint16": 1, "float32": 2}
     content, entries = b"\0" * (32 + 512), []
     for dimensions, pixels, scale in ((*tile, 1)[:3] for tile in tiles):
-        sizes = {"X": pixels.shape[1], "Y": pixels.shape[0]}
+        colours = pixels.ndim == 3 and pixels.dtype == np.uint8
+        height, width, *more = pixels.shape if colours else pixels.shape[-2:] + pixels.shape[-3::-1]
+        sizes = {"X": width, "Y": height}
+        # A block of several planes counts its first dimension behind X and Y fastest.
+        if not colours:
+            sizes |= zip((name for name in dimensions if name not in "XY"), more, strict=False)
         entry = struct.pack(
             "<2siqiiB5xi",
             b"DV",
-            types[pixels.dtype.name] if pixels.ndim == 2 else 3,
+            3 if colours else types[pixels.dtype.name],
             len(content),
             0,
             compression,
@@ -463,6 +468,16 @@ def test_a_channel_of_other_pixels_is_not_lost(tmp_path, scale):
     path = write_czi(tmp_path / "a.czi", tiles)
     with pytest.raises(ClearfieldError, match=r"a\.czi has the plane T=0 C=1 Z=0 only with pixels"):
         open_series(path)
+
+
+def test_a_block_of_several_planes(tmp_path):
+    image = stack(6).reshape(2, 3, 20, 30)
+    tiles = [({"X": 0, "Y": 0, "C": 0, "Z": 5, "T": t}, image + t) for t in range(2)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.axes, series.shape) == ("TCZYX", (2, 3, 2, 20, 30))
+    expected = np.stack([image, image + 1]).transpose(0, 2, 1, 3, 4)
+    np.testing.assert_array_equal(planes_of(series), expected)
+    np.testing.assert_array_equal(planes_in_place(series), expected)
 
 
 def test_a_dimension_that_is_not_known_is_an_axis(tmp_path):
