@@ -1,5 +1,6 @@
 """Pixels of one tile of a CZI file; what is compressed is decoded by imagecodecs."""
 
+import re
 from os import PathLike
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from .errors import ClearfieldError
 from .thirdparty import import_reader
 
+# Of JPEG, JPEG XR and zstd, the last behind one to three bytes of its own.
+_BEGINNINGS = re.compile(rb"^\xff\xd8\xff|^II\xbc|\x28\xb5\x2f\xfd")
 _UNCOMPRESSED, _JPEG, _LZW, _JPEG_XR, _ZSTD_0, _ZSTD_1 = 0, 1, 2, 4, 5, 6
 
 
@@ -44,7 +47,8 @@ def decode_tile(
         A compression that is not known here, or imagecodecs is missing.
     """
     full = shape if samples == 1 else (*shape, samples)
-    if compression == _UNCOMPRESSED or len(data) == np.prod(full) * dtype.itemsize:
+    as_it_is = len(data) == np.prod(full) * dtype.itemsize and not _BEGINNINGS.search(data[:8])
+    if compression == _UNCOMPRESSED or as_it_is:
         # Some writers leave tiles as they are that would have grown.
         pixels = np.frombuffer(data, dtype)
     else:

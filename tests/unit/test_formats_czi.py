@@ -228,6 +228,25 @@ def test_channels_below_zero_have_no_name(tmp_path):
     assert open_series(write_czi(tmp_path / "a.czi", tiles))[0].channel_names == []
 
 
+@pytest.mark.parametrize(("header", "compression"), [(b"", 5), (b"\1", 6)])
+def test_a_tile_that_compresses_to_its_own_size(tmp_path, header, compression):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    encode = lambda p: header + codecs.zstd_encode(p.tobytes())  # noqa: E731
+    noise = random.integers(0, 256, 400, dtype="u1")
+    images = [np.append(noise[:-n], noise[:n]).reshape(20, 20) for n in range(9, 40)]
+    image = next(image for image in images if len(encode(image)) == image.nbytes)
+    tiles = [({"X": 0, "Y": 0}, image)]
+    path = write_czi(tmp_path / "a.czi", tiles, compression=compression, encode=encode)
+    np.testing.assert_array_equal(open_series(path)[0].read(()), image)
+
+
+def test_a_tile_that_was_left_as_it_is(tmp_path):
+    image = stack(1)[0]
+    tiles = [({"X": 0, "Y": 0}, image)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, compression=6))
+    np.testing.assert_array_equal(series.read(()), image)
+
+
 def test_a_damaged_tile_is_an_error(tmp_path):
     pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
     tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack(2))]
