@@ -63,6 +63,8 @@ def decode_tile(
             return decode(data, out=out)
         if compression in (_ZSTD_0, _ZSTD_1):
             skip, packed = read_zstd_header(data) if compression == _ZSTD_1 else (0, False)
+            if packed and dtype.itemsize != 2:
+                raise ValueError(f"a tile of {dtype.name} whose bytes were put apart")
             raw = codecs.zstd_decode(data[skip:], out=out.reshape(-1).view(np.uint8))
             pixels = (unpack_bytes(raw) if packed else raw).view(dtype)
         elif compression == _LZW:

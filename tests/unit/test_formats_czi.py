@@ -240,6 +240,15 @@ def test_a_tile_that_compresses_to_its_own_size(tmp_path, header, compression):
     np.testing.assert_array_equal(open_series(path)[0].read(()), image)
 
 
+def test_bytes_are_put_apart_of_16_bits_only(tmp_path):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    encode = lambda p: b"\3\1\1" + codecs.zstd_encode(p.tobytes())  # noqa: E731
+    tiles = [({"X": 0, "Y": 0}, stack(1)[0].astype("f4"))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, compression=6, encode=encode))
+    with pytest.raises(ClearfieldError, match="a tile of float32 whose bytes were put apart"):
+        series.read(())
+
+
 def test_a_tile_that_was_left_as_it_is(tmp_path):
     image = stack(1)[0]
     tiles = [({"X": 0, "Y": 0}, image)]
