@@ -1,6 +1,7 @@
 """Pixels of one tile of a CZI file; what is compressed is decoded by imagecodecs."""
 
 import re
+from collections.abc import Callable
 from os import PathLike
 
 import numpy as np
@@ -60,7 +61,7 @@ def decode_tile(
         out = np.empty(full, dtype)
         if compression in (_JPEG, _JPEG_XR):  # red comes first out of these
             decode = codecs.jpeg_decode if compression == _JPEG else codecs.jpegxr_decode
-            return decode(data, out=out)
+            return _decode_image(decode, data, out)
         if compression in (_ZSTD_0, _ZSTD_1):
             skip, packed = read_zstd_header(data) if compression == _ZSTD_1 else (0, False)
             if packed and dtype.itemsize != 2:
@@ -76,6 +77,17 @@ def decode_tile(
             )
     pixels = pixels.reshape(full)
     return pixels if samples == 1 else pixels[..., ::-1]
+
+
+def _decode_image(decode: Callable, data: bytes, out: np.ndarray) -> np.ndarray:
+    """Decode what knows its own size, which may be a row and a column more than the tile has."""
+    height, width, *samples = out.shape
+    for rows, columns in ((1, 1), (0, 1), (1, 0)):
+        try:
+            return decode(data, out=out)[:height, :width]
+        except ValueError:
+            out = np.empty((height + rows, width + columns, *samples), out.dtype)
+    return decode(data, out=out)[:height, :width]
 
 
 def read_zstd_header(data: bytes) -> tuple[int, bool]:

@@ -249,6 +249,16 @@ def test_bytes_are_put_apart_of_16_bits_only(tmp_path):
         series.read(())
 
 
+@pytest.mark.parametrize("more", [(1, 1), (0, 1), (1, 0)])
+def test_an_image_with_a_row_or_a_column_more_than_its_tile(tmp_path, more):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    image = stack(1)[0]
+    padding = [(0, number) for number in more]
+    encode = lambda p: codecs.jpegxr_encode(np.pad(p, padding), level=1.0)  # noqa: E731
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, image)], compression=4, encode=encode)
+    np.testing.assert_array_equal(open_series(path)[0].read(()), image)
+
+
 def test_a_tile_that_was_left_as_it_is(tmp_path):
     image = stack(1)[0]
     tiles = [({"X": 0, "Y": 0}, image)]
