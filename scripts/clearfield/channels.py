@@ -131,7 +131,7 @@ def _to_pixels(size: str, um: float, pixel: float, sample: str) -> int:
     """
     exact = um / pixel
     pixels = 2 * math.floor(exact / 2) + 1 if size.endswith("_size") else math.floor(exact + 0.5)
-    if pixels < 1 and size != "low_sigma":
+    if exact < 0.5 and size not in ("low_sigma", "max_size"):  # that small they mean: none
         raise ClearfieldError(
             f"subtract_background: {size} {um:g} µm is less than half a pixel of {sample} "
             f"({pixel:g} µm); choose a larger one"

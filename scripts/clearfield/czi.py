@@ -8,7 +8,8 @@ ZEISS's own, pylibCZIrw.
 """
 
 from collections import defaultdict
-from math import prod
+from itertools import pairwise
+from math import gcd, prod
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -91,10 +92,11 @@ def _describe(
     tiles: list[Tile],
     metadata: CziMetadata,
 ) -> Series:
-    dtype, samples, fault = _pixel_type(sorted({tile.pixel_type for tile in tiles}))
+    dtype, samples = _pixel_type({tile.pixel_type for tile in tiles})
     present = set().union(*(tile.place for tile in tiles))
     known = "".join(sorted(present - set(_AXES + "SMYX"))) + _AXES
     values = {axis: sorted({tile.place.get(axis, (0, 1))[0] for tile in tiles}) for axis in known}
+    values |= {axis: _fill_gaps(values[axis]) for axis in "TZ"}
     axes = "".join(a for a in known if len(values[a]) > 1 or (a in "TCZ" and a in present))
     left, top, width, height = _bounds(tiles)
     shape = (*(len(values[axis]) for axis in axes), height, width)
@@ -107,15 +109,21 @@ def _describe(
     most = max(map(len, planes.values()))
 
     def read(index: tuple[int, ...]) -> np.ndarray:
-        if fault:
-            raise ClearfieldError(f"{path}, scene {scene}, has {fault}")
         place = tuple(int(number) for number in index[: len(axes)])
+        where = " ".join(f"{axis}={number}" for axis, number in zip(axes, place, strict=True))
         if place not in planes:
-            where = " ".join(f"{axis}={number}" for axis, number in zip(axes, place, strict=True))
             raise ClearfieldError(
                 f"{path}, scene {scene}, was recorded without the plane {where} (it has "
                 f"{len(planes)} of {prod(shape[:-2])}); choose what is complete with "
                 'load_stack.select, e.g. {"C": 0}, or save that part in ZEN as a file of its own'
+            )
+        kinds = {tile.pixel_type for tile in planes[place]}
+        if any(_samples(kind) != samples for kind in kinds):
+            raise ClearfieldError(
+                f"{path}, scene {scene}, has pixels of the CZI types {sorted(kinds)} in the plane "
+                f"{where}: complex numbers, transparent colours, or colours beside grey levels; "
+                'take other channels with load_stack.select, e.g. {"C": 0}, or save this one in '
+                "ZEN as a file of its own"
             )
         if len(planes[place]) < most:
             raise ClearfieldError(
@@ -128,7 +136,7 @@ def _describe(
         return pixels if samples == 1 else pixels[..., index[-1]]
 
     offsets = None
-    if samples == 1 and not fault:
+    if samples == 1:
         offsets = _offsets(planes, shape, dtype)
     return Series(
         name=f"{metadata.scene_name(scene)} {view}".strip(),
@@ -144,18 +152,30 @@ def _describe(
     )
 
 
-def _pixel_type(kinds: list[int]) -> tuple[np.dtype, int, str]:
-    """Give the dtype that holds the pixels of all channels, their samples, and what is wrong."""
+def _pixel_type(kinds: set[int]) -> tuple[np.dtype, int]:
+    """Give the dtype that holds the pixels of all channels, grey ones if there are, and samples."""
     known = [PIXEL_TYPES[kind] for kind in kinds if kind in PIXEL_TYPES] or [("u1", 1)]
-    dtype = np.result_type(*(name for name, _ in known)).newbyteorder("<")
-    samples = max(count for _, count in known)
-    fault = ""
-    if len(known) < len(kinds) or len({count for _, count in known}) > 1:
-        fault = (
-            f"pixels of the CZI types {kinds}: complex numbers, or colours beside grey levels; "
-            "save its channels in ZEN as files of their own"
-        )
-    return dtype, samples, fault
+    samples = min(count for _, count in known)
+    names = [name for name, count in known if count == samples]
+    return np.result_type(*names).newbyteorder("<"), samples
+
+
+def _fill_gaps(values: list[int]) -> range:
+    """Count on where numbers are left out, so that their planes are missed.
+
+    A part of a file may begin at any number, and have every second plane, or tenth time point.
+
+    Examples
+    --------
+    >>> list(_fill_gaps([3, 4, 6])), list(_fill_gaps([0, 10, 20])), list(_fill_gaps([7]))
+    ([3, 4, 5, 6], [0, 10, 20], [7])
+    """
+    step = gcd(*(second - first for first, second in pairwise(values))) or 1
+    return range(values[0], values[-1] + 1, step)
+
+
+def _samples(kind: int) -> int:
+    return PIXEL_TYPES.get(kind, ("", 0))[1]
 
 
 def _bounds(tiles: list[Tile]) -> tuple[int, int, int, int]:
@@ -173,6 +193,7 @@ def _offsets(
         len(tiles) > 1
         or tiles[0].shape != shape[-2:]
         or tiles[0].compression
+        or _samples(tiles[0].pixel_type) != 1
         or tiles[0].length != plane_bytes
         for tiles in planes.values()
     ):

@@ -1,5 +1,7 @@
 """Pixels of one tile of a CZI file; what is compressed is decoded by imagecodecs."""
 
+import re
+from collections.abc import Callable
 from os import PathLike
 
 import numpy as np
@@ -7,6 +9,8 @@ import numpy as np
 from .errors import ClearfieldError
 from .thirdparty import import_reader
 
+# Of JPEG, JPEG XR and zstd, the last behind one to three bytes of its own.
+_BEGINNINGS = re.compile(rb"^\xff\xd8\xff|^II\xbc|\x28\xb5\x2f\xfd")
 _UNCOMPRESSED, _JPEG, _LZW, _JPEG_XR, _ZSTD_0, _ZSTD_1 = 0, 1, 2, 4, 5, 6
 
 
@@ -44,7 +48,8 @@ def decode_tile(
         A compression that is not known here, or imagecodecs is missing.
     """
     full = shape if samples == 1 else (*shape, samples)
-    if compression == _UNCOMPRESSED or len(data) == np.prod(full) * dtype.itemsize:
+    as_it_is = len(data) == np.prod(full) * dtype.itemsize and not _BEGINNINGS.search(data[:8])
+    if compression == _UNCOMPRESSED or as_it_is:
         # Some writers leave tiles as they are that would have grown.
         pixels = np.frombuffer(data, dtype)
     else:
@@ -56,9 +61,11 @@ def decode_tile(
         out = np.empty(full, dtype)
         if compression in (_JPEG, _JPEG_XR):  # red comes first out of these
             decode = codecs.jpeg_decode if compression == _JPEG else codecs.jpegxr_decode
-            return decode(data, out=out)
+            return _decode_image(decode, data, out)
         if compression in (_ZSTD_0, _ZSTD_1):
             skip, packed = read_zstd_header(data) if compression == _ZSTD_1 else (0, False)
+            if packed and dtype.itemsize != 2:
+                raise ValueError(f"a tile of {dtype.name} whose bytes were put apart")
             raw = codecs.zstd_decode(data[skip:], out=out.reshape(-1).view(np.uint8))
             pixels = (unpack_bytes(raw) if packed else raw).view(dtype)
         elif compression == _LZW:
@@ -70,6 +77,17 @@ def decode_tile(
             )
     pixels = pixels.reshape(full)
     return pixels if samples == 1 else pixels[..., ::-1]
+
+
+def _decode_image(decode: Callable, data: bytes, out: np.ndarray) -> np.ndarray:
+    """Decode what knows its own size, which may be a row and a column more than the tile has."""
+    height, width, *samples = out.shape
+    for rows, columns in ((1, 1), (0, 1), (1, 0)):
+        try:
+            return decode(data, out=out)[:height, :width]
+        except ValueError:
+            out = np.empty((height + rows, width + columns, *samples), out.dtype)
+    return decode(data, out=out)[:height, :width]
 
 
 def read_zstd_header(data: bytes) -> tuple[int, bool]:

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
@@ -78,19 +79,21 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
             full &= letter not in "XY" or stored in (0, length)
         entry_bytes = 32 + 20 * dimensions
         at += entry_bytes
-        planes[full].add(tuple(place.get(axis, (0, 1))[0] for axis in "TCZ"))
+        planes[full].add(tuple(place[axis][0] if axis in place else None for axis in "TCZ"))
         if full:  # else it is of the pyramid
             if not 0 < position <= size - _SEGMENT_BYTES:
                 raise _truncated(path, size)
             found.append((position, entry_bytes, Tile(kind, compression, place, 0, 0)))
     for position, entry_bytes, tile in found:
         tile.start, tile.length = _locate(file, path, size, position, entry_bytes, tile)
-    if missing := planes[False] - planes[True]:
-        raise ClearfieldError(
-            f"{path} has the plane {'T={} C={} Z={}'.format(*min(missing))} only with pixels of "
-            "another size (reduced, binned or super-resolved); export it from ZEN as a file of its "
-            "own"
-        )
+    for plane in planes[False] - planes[True]:
+        if not any(_may_be(plane, other) for other in planes[True]):
+            places = zip("TCZ", plane, strict=True)
+            where = " ".join(f"{axis}={number}" for axis, number in places if number is not None)
+            raise ClearfieldError(
+                f"{path} has the plane {where or 'of its image'} only with pixels of another size "
+                "(reduced, binned or super-resolved); export it from ZEN as a file of its own"
+            )
     if not found:
         raise ClearfieldError(f"{path} holds no image; copy it again from its source")
     xml = ""
@@ -98,7 +101,32 @@ def read_directory(file: BinaryIO, path: str | PathLike, size: int) -> tuple[lis
         body = _segment(file, path, size, metadata, b"ZISRAWMETADATA")
         (length,) = struct.unpack_from("<i", body)
         xml = body[256 : 256 + length].decode("utf-8", errors="replace").rstrip("\0")
-    return [tile for _, _, tile in found], xml
+    return [plane for _, _, tile in found for plane in _split_planes(tile)], xml
+
+
+def _split_planes(tile: Tile) -> list[Tile]:
+    """Take a block of several planes apart; its first dimension counts fastest."""
+    sizes = {axis: size for axis, (_, size) in tile.place.items() if size > 1 and axis not in "XY"}
+    name, samples = PIXEL_TYPES.get(tile.pixel_type, ("u1", 1))
+    plane_bytes = prod(tile.shape) * samples * np.dtype(name).itemsize
+    if not sizes or tile.compression or tile.length != plane_bytes * prod(sizes.values()):
+        return [tile]
+    axes = list(sizes)[::-1]
+    return [
+        Tile(
+            tile.pixel_type,
+            tile.compression,
+            tile.place | {a: (tile.place[a][0] + n, 1) for a, n in zip(axes, numbers, strict=True)},
+            tile.start + count * plane_bytes,
+            plane_bytes,
+        )
+        for count, numbers in enumerate(np.ndindex(*(sizes[axis] for axis in axes)))
+    ]
+
+
+def _may_be(plane: tuple, other: tuple) -> bool:
+    """Tell whether two planes have no number that differs; tiles may leave dimensions out."""
+    return all(a == b or a is None or b is None for a, b in zip(plane, other, strict=True))
 
 
 def _check_parts(path: str | PathLike, identity: bytes) -> None:

@@ -51,6 +51,8 @@ def open_series(path: str | PathLike) -> list[Series]:
         places = _find_frames(path, size)  # first: the package would take any length's memory
     with explained(path, _KIND), _Opened(package, path) as opened:
         file = opened.file
+        if file.is_legacy:
+            _mend_experiment(file)
         sizes = dict(file.sizes)
         loops = [axis for axis in sizes if axis not in "CYXS"]
         positions = sizes.get("P", 1)
@@ -60,7 +62,9 @@ def open_series(path: str | PathLike) -> list[Series]:
                 "apart; split it in NIS-Elements (File > Export > Split multipoint)"
             )
         indices = file.loop_indices or ({},)
-        recorded = min(file.attributes.sequenceCount, len(places)) if places is not None else 1
+        recorded = file.attributes.sequenceCount
+        if places is not None:
+            recorded = min(recorded, len(places))
         if recorded > 1 and not loops:
             loops, sizes["Q"] = ["Q"], recorded
             indices = [{"Q": number} for number in range(recorded)]
@@ -77,6 +81,14 @@ def open_series(path: str | PathLike) -> list[Series]:
             _describe(path, opened, sizes, loops, frames, places, position)
             for position in range(positions)
         ]
+
+
+def _mend_experiment(file) -> None:
+    """Let an old file without a list of loops have none: the package fails on it."""
+    try:
+        file.experiment  # noqa: B018
+    except Exception:
+        file.experiment = []
 
 
 class _Opened:

@@ -49,6 +49,13 @@ def test_micrometres_need_one_pixel_size(pixel, words):
 def test_a_size_below_half_a_pixel_is_refused():
     with pytest.raises(ClearfieldError, match="half a pixel"):
         resolve_channels(settings(unit="um", radius=0.1), ["a"], SQUARE, "s")
+    chosen = settings("minmax", "um", min_size=0.2, max_size=5)
+    with pytest.raises(ClearfieldError, match=r"min_size 0\.2 µm is less than half a pixel"):
+        resolve_channels(chosen, ["a"], SQUARE, "s")
+    (channel,) = resolve_channels(
+        settings("minmax", "um", min_size=5, max_size=0.2), ["a"], SQUARE, "s"
+    )
+    assert channel["max_size"] == 1  # the minimum filter alone
 
 
 def test_channels_go_by_name_or_index():

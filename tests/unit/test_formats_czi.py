@@ -52,11 +52,16 @@ def write_czi(
     types = {"uint8": 0, "uint16": 1, "float32": 2}
     content, entries = b"\0" * (32 + 512), []
     for dimensions, pixels, scale in ((*tile, 1)[:3] for tile in tiles):
-        sizes = {"X": pixels.shape[1], "Y": pixels.shape[0]}
+        colours = pixels.ndim == 3 and pixels.dtype == np.uint8
+        height, width, *more = pixels.shape if colours else pixels.shape[-2:] + pixels.shape[-3::-1]
+        sizes = {"X": width, "Y": height}
+        # A block of several planes counts its first dimension behind X and Y fastest.
+        if not colours:
+            sizes |= zip((name for name in dimensions if name not in "XY"), more, strict=False)
         entry = struct.pack(
             "<2siqiiB5xi",
             b"DV",
-            types[pixels.dtype.name] if pixels.ndim == 2 else 3,
+            3 if colours else types[pixels.dtype.name],
             len(content),
             0,
             compression,
@@ -223,6 +228,44 @@ def test_channels_below_zero_have_no_name(tmp_path):
     assert open_series(write_czi(tmp_path / "a.czi", tiles))[0].channel_names == []
 
 
+@pytest.mark.parametrize(("header", "compression"), [(b"", 5), (b"\1", 6)])
+def test_a_tile_that_compresses_to_its_own_size(tmp_path, header, compression):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    encode = lambda p: header + codecs.zstd_encode(p.tobytes())  # noqa: E731
+    noise = random.integers(0, 256, 400, dtype="u1")
+    images = [np.append(noise[:-n], noise[:n]).reshape(20, 20) for n in range(9, 40)]
+    image = next(image for image in images if len(encode(image)) == image.nbytes)
+    tiles = [({"X": 0, "Y": 0}, image)]
+    path = write_czi(tmp_path / "a.czi", tiles, compression=compression, encode=encode)
+    np.testing.assert_array_equal(open_series(path)[0].read(()), image)
+
+
+def test_bytes_are_put_apart_of_16_bits_only(tmp_path):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    encode = lambda p: b"\3\1\1" + codecs.zstd_encode(p.tobytes())  # noqa: E731
+    tiles = [({"X": 0, "Y": 0}, stack(1)[0].astype("f4"))]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, compression=6, encode=encode))
+    with pytest.raises(ClearfieldError, match="a tile of float32 whose bytes were put apart"):
+        series.read(())
+
+
+@pytest.mark.parametrize("more", [(1, 1), (0, 1), (1, 0)])
+def test_an_image_with_a_row_or_a_column_more_than_its_tile(tmp_path, more):
+    codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
+    image = stack(1)[0]
+    padding = [(0, number) for number in more]
+    encode = lambda p: codecs.jpegxr_encode(np.pad(p, padding), level=1.0)  # noqa: E731
+    path = write_czi(tmp_path / "a.czi", [({"X": 0, "Y": 0}, image)], compression=4, encode=encode)
+    np.testing.assert_array_equal(open_series(path)[0].read(()), image)
+
+
+def test_a_tile_that_was_left_as_it_is(tmp_path):
+    image = stack(1)[0]
+    tiles = [({"X": 0, "Y": 0}, image)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles, compression=6))
+    np.testing.assert_array_equal(series.read(()), image)
+
+
 def test_a_damaged_tile_is_an_error(tmp_path):
     pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
     tiles = [({"X": 0, "Y": 0, "Z": z}, plane) for z, plane in enumerate(stack(2))]
@@ -326,13 +369,16 @@ def test_channels_of_different_types_take_the_wider(tmp_path):
     np.testing.assert_array_equal(series.read((0, 1, 0)), narrow)
 
 
-def test_colours_beside_grey_levels_are_refused(tmp_path):
+def test_grey_levels_beside_colours(tmp_path):
+    grey = stack(1)[0]
     with zeiss().create_czi(str(tmp_path / "a.czi")) as file:
-        file.write(stack(1)[0][..., None], plane={"C": 0})
-        file.write(np.zeros((20, 30, 3), "u1"), plane={"C": 1})
+        file.write(np.zeros((20, 30, 3), "u1"), plane={"C": 0})
+        file.write(grey[..., None], plane={"C": 1})
     (series,) = open_series(tmp_path / "a.czi")
-    with pytest.raises(ClearfieldError, match="colours beside grey levels"):
-        series.read((0, 0, 0, 0))
+    assert (series.axes, series.dtype, series.offsets) == ("TCZYX", np.dtype("u2"), None)
+    np.testing.assert_array_equal(series.read((0, 1, 0)), grey)
+    with pytest.raises(ClearfieldError, match=r"T=0 C=0 Z=0: .* colours beside grey levels; take"):
+        series.read((0, 0, 0))
 
 
 def test_scenes_of_different_shape_and_far_apart(tmp_path):
@@ -378,6 +424,18 @@ def test_a_plane_that_was_never_recorded_is_named(tmp_path):
     np.testing.assert_array_equal(series.read((1, 1)), image[2])
     with pytest.raises(ClearfieldError, match=r"without the plane C=1 Z=0 \(it has 3 of 4\)"):
         series.read((1, 0))
+
+
+@pytest.mark.parametrize("axis", "TZ")
+def test_a_plane_that_is_missing_everywhere_is_missed(tmp_path, axis):
+    image = stack(3)
+    places = zip((1, 2, 4), image, strict=True)
+    tiles = [({"X": 0, "Y": 0, axis: number}, plane) for number, plane in places]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.shape[0], series.offsets) == (4, None)
+    np.testing.assert_array_equal(series.read((3,)), image[2])
+    with pytest.raises(ClearfieldError, match=rf"without the plane {axis}=2 \(it has 3 of 4\)"):
+        series.read((2,))
 
 
 def test_a_mosaic_that_was_stopped(tmp_path):
@@ -433,11 +491,11 @@ def test_views_of_their_own_depth_or_place_are_series(tmp_path, planes, shift):
 
 def test_a_pyramid_is_left_out(tmp_path):
     image = stack(2)
-    tiles = [({"X": 0, "Y": 0, "C": c, "M": 0}, image[c]) for c in range(2)]
+    tiles = [({"X": 0, "Y": 0, "C": c, "T": 5, "M": 0}, image[c]) for c in range(2)]
     tiles += [({"X": 0, "Y": 0, "C": c}, image[c, ::2, ::2].copy(), 2) for c in range(2)]
     (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
-    assert series.axes == "CYX"
-    np.testing.assert_array_equal(planes_in_place(series), image)
+    assert series.axes == "TCYX"
+    np.testing.assert_array_equal(planes_in_place(series)[0], image)
 
 
 @pytest.mark.parametrize("scale", [2, 0.5])
@@ -446,8 +504,18 @@ def test_a_channel_of_other_pixels_is_not_lost(tmp_path, scale):
     image = stack(2)
     tiles = [({"X": 0, "Y": 0, "C": 0}, image[0]), ({"X": 0, "Y": 0, "C": 1}, image[1], scale)]
     path = write_czi(tmp_path / "a.czi", tiles)
-    with pytest.raises(ClearfieldError, match=r"a\.czi has the plane T=0 C=1 Z=0 only with pixels"):
+    with pytest.raises(ClearfieldError, match=r"a\.czi has the plane C=1 only with pixels"):
         open_series(path)
+
+
+def test_a_block_of_several_planes(tmp_path):
+    image = stack(6).reshape(2, 3, 20, 30)
+    tiles = [({"X": 0, "Y": 0, "C": 0, "Z": 5, "T": t}, image + t) for t in range(2)]
+    (series,) = open_series(write_czi(tmp_path / "a.czi", tiles))
+    assert (series.axes, series.shape) == ("TCZYX", (2, 3, 2, 20, 30))
+    expected = np.stack([image, image + 1]).transpose(0, 2, 1, 3, 4)
+    np.testing.assert_array_equal(planes_of(series), expected)
+    np.testing.assert_array_equal(planes_in_place(series), expected)
 
 
 def test_a_dimension_that_is_not_known_is_an_axis(tmp_path):

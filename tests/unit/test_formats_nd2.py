@@ -98,7 +98,7 @@ def write_nd2(path, frames, loops=(), *, names=("DAPI",), calibration=0.25, bits
     return path
 
 
-def write_legacy(path, frames, *, names=("DAPI",), calibration=0.25, bits=None):
+def write_legacy(path, frames, *, names=("DAPI",), calibration=0.25, bits=None, loops=True):
     """Write frames (T, components, Y, X[, S]) in the JPEG 2000 layout of NIS-Elements 2."""
     codecs = pytest.importorskip("imagecodecs", reason="the package imagecodecs is not installed")
     height, width = frames.shape[2:4]
@@ -130,7 +130,8 @@ def write_legacy(path, frames, *, names=("DAPI",), calibration=0.25, bits=None):
             box(b"jp2c", b"LUNK", data)
     period = {"uiCount": len(frames), "dStart": 0.0, "dPeriod": 1.0, "dDuration": 1.0}
     loop = {"eType": 8, "uLoopPars": {"uiCount": len(frames), "pPeriod": {"_0": period}}}
-    box(b"uuid", b"AIMD", variant(loop).encode())
+    if loops:
+        box(b"uuid", b"AIMD", variant(loop).encode())
     chunk_map = struct.pack(">I", len(entries)) + b"".join(entries)
     end = b"LABORATORY IMAGING ND BOX MAP 00" + struct.pack("<Q", len(chunk_map) + 40)
     path.write_bytes(content + chunk_map + end)
@@ -307,6 +308,14 @@ def test_legacy_colours(tmp_path):
     (series,) = open_series(write_legacy(tmp_path / "a.nd2", pixels))
     assert (series.axes, series.shape) == ("TYXS", (2, 8, 10, 3))
     np.testing.assert_array_equal(planes_of(series), pixels[:, 0].transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(("count", "axes"), [(1, "YX"), (3, "QYX")])
+def test_legacy_without_loops(tmp_path, count, axes):
+    pixels = counting(count, 1, 8, 10)
+    (series,) = open_series(write_legacy(tmp_path / "a.nd2", pixels, loops=False))
+    assert series.axes == axes
+    np.testing.assert_array_equal(planes_of(series).reshape(pixels.shape), pixels)
 
 
 def test_legacy_uncalibrated(tmp_path):
