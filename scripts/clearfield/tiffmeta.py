@@ -140,6 +140,8 @@ def _imagej(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict:
         "y": micrometres(_inverse(page, 283), meta.get("yunit", unit)),
         "z": micrometres(meta.get("spacing"), meta.get("zunit", unit)),
     }
+    if str(unit).lower() in ("inch", "in") and (sizes["x"] or 0) > _COARSEST_UM:
+        sizes = _NOTHING  # ImageJ takes over the dots per inch of any TIFF that it opens
     return {"pixel_size_um": sizes, "channel_names": _labels(meta.get("Labels"), series)}
 
 

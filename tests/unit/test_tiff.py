@@ -533,6 +533,10 @@ def test_lengths_in_micrometres(size, unit, um):
         ({"resolution": (40000, 40000), "resolutionunit": "centimeter",
           "metadata": {"axes": "ZYX"}}, (0.25, 0.25, None)),
         ({"resolution": (1, 1), "metadata": {"axes": "ZYX", "spacing": 1}}, (None, None, None)),
+        ({"resolution": (72, 72), "metadata": {"axes": "ZYX", "unit": "inch", "spacing": 1}},
+         (None, None, None)),
+        ({"resolution": (101_600, 101_600), "metadata": {"axes": "ZYX", "unit": "inch"}},
+         (0.25, 0.25, None)),
     ],
 )  # fmt: skip
 def test_calibration_of_imagej(keywords, expected, tmp_path):
