@@ -112,7 +112,15 @@ def _ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -
     root = ElementTree.fromstring(tif.ome_metadata)
     images = root.findall("{*}Image")
     if len(images) != len(tif.series):  # tifffile leaves out images without pixels
-        images = [image for image in images if (image.get("Name") or "") == series.name] or images
+        page = series.keyframe
+        known = [series.name, str(page.imagewidth), str(page.imagelength)]
+        alike = [
+            image
+            for image in images
+            if (pixels := image.find("{*}Pixels")) is not None
+            and [image.get("Name") or "", pixels.get("SizeX"), pixels.get("SizeY")] == known
+        ]
+        images = alike or images
         number = min(number, len(images) - 1) if len(images) > 1 else 0
     image = images[number]
     pixels = image.find("{*}Pixels")
@@ -141,7 +149,7 @@ def _imagej(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict:
         "z": micrometres(meta.get("spacing"), meta.get("zunit", unit)),
     }
     if str(unit).lower() in ("inch", "in") and (sizes["x"] or 0) > _COARSEST_UM:
-        sizes = _NOTHING  # ImageJ takes over the dots per inch of any TIFF that it opens
+        sizes = dict(_NOTHING)  # ImageJ takes over the dots per inch of any TIFF that it opens
     return {"pixel_size_um": sizes, "channel_names": _labels(meta.get("Labels"), series)}
 
 
