@@ -84,6 +84,8 @@ def describe(
         "svs": lambda: _svs(series),
         "qpi": lambda: _qpi(series),
     }.get(kind)
+    if reader is None and (series.keyframe.is_fei or series.keyframe.is_sem):
+        reader = lambda: _electron(tif)  # noqa: E731
     if reader is None and series.keyframe.is_scanimage:
         reader = lambda: _scanimage(tif)  # noqa: E731
     if reader is None and tif.is_metaseries:
@@ -353,6 +355,19 @@ def _scanimage(tif: tifffile.TiffFile) -> dict:
     return {
         "pixel_size_um": {**_NOTHING, **sizes, "z": micrometres(found["step"], "µm")},
         "channel_names": found.get("names", []),
+    }
+
+
+def _electron(tif: tifffile.TiffFile) -> dict:
+    """Read the µm of electron microscopes: Thermo Fisher's (FEI) in metres, Zeiss's with a unit."""
+    scan = (tif.fei_metadata or {}).get("Scan", {})
+    sizes = {"x": scan.get("PixelWidth"), "y": scan.get("PixelHeight")}
+    unit = "m"
+    if tif.is_sem:
+        _, size, unit = (*(tif.sem_metadata or {}).get("ap_image_pixel_size", ()), *[None] * 3)[:3]
+        sizes = {"x": size, "y": size}
+    return {
+        "pixel_size_um": {a: micrometres(size, unit) for a, size in sizes.items()} | {"z": None}
     }
 
 

@@ -331,6 +331,18 @@ def test_calibration_of_metaseries(state, tmp_path):
     assert stack.channel_names == ["FITC"]
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "x", "y"),
+    [(34682, "[User]\nDate=1\n[Scan]\nPixelWidth=5e-9\nPixelHeight=6e-9\n", 0.005, 0.006),
+     (34118, "0\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.0 nm\r\n", 0.005, 0.005),
+     (34118, "0\r\nAP_WD\r\nWD = 5.0 mm\r\n", None, None)],
+)  # fmt: skip
+def test_micrometres_of_electron_microscopes(code, text, x, y, tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), metadata=None,
+                 extratags=[(code, "s", 0, text, True)])  # fmt: skip
+    assert read(path)[0].pixel_size_um == {"x": x, "y": y, "z": None}
+
+
 def write_lsm(path, pixels, codec=1):
     """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel."""
     depth, channels, height, width = pixels.shape
