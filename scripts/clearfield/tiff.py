@@ -76,10 +76,11 @@ def open_series(path: str) -> list[Series]:
             with _open(file, xml) as tif:
                 check_planes(tif, Path(file).name)
                 _check_first_page(tif, Path(file).name)
+                every = list(enumerate(_join_pages(tif.series)))
+                whole = [one for one in every if not one[1].keyframe.is_reduced]
                 found = [
                     part
-                    for number, series in enumerate(tif.series)
-                    if not series.keyframe.is_reduced
+                    for number, series in whole or every  # some call all pages reduced
                     for part in _split(
                         _series(tif, series, number, file, directories), series.kind, file
                     )
@@ -115,6 +116,21 @@ def _open(path: str, xml: str | None) -> tifffile.TiffFile:
             return tif
         tif.close()
     return tifffile.TiffFile(path, omexml=xml)
+
+
+def _join_pages(found: list[tifffile.TiffPageSeries]) -> list[tifffile.TiffPageSeries]:
+    """Take pages for one stack that were written one by one: tifffile makes each a series."""
+    if len(found) < 2:
+        return found
+    first, page = found[0], found[0].keyframe
+    if any(
+        (one.kind, one.name, one.shape, one.keyframe.hash)
+        != ("shaped", first.name, page.shape, page.hash)
+        for one in found
+    ):
+        return found
+    pages, shape = [one.keyframe for one in found], (len(found), *page.shape)
+    return [tifffile.TiffPageSeries(pages, shape, page.dtype, f"I{page.axes}", kind="shaped")]
 
 
 def _split(series: Series, kind: str, path: str) -> list[Series]:
@@ -258,12 +274,17 @@ def _series(
     name = Path(path).name
     starts = [directory.start for directory in directories.values()]
     keyframe = series.keyframe
+    if series.transform is not None:
+        raise ClearfieldError(
+            f"{name} is a scan of a gel, whose pixels are not intensities but stand for them (as "
+            "square roots); open it in ImageJ and save it as TIFF"
+        )
     dtype = np.dtype(series.dtype)
     if tif.is_lsm and dtype == np.uint32:  # SampleFormat is missing; LSM has no such integers
         dtype = np.dtype("f4")
     shape = tuple(int(length) for length in series.shape)
     letters = _LETTERS.get(series.kind, {})
-    axes = "".join(letters.get(axis, axis) for axis in series.axes)
+    axes = "".join(letters.get(axis, axis) for axis in series.axes.upper())
     if series.kind == "stk" and len(axes) == len(keyframe.axes) + 1:
         axes = stk_axis(tif) + keyframe.axes
     if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:

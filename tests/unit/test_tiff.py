@@ -195,6 +195,34 @@ def test_several_series(tmp_path):
     assert "has 2 series, 0 to 1; load_stack.series is 2" in error(path, series=2)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_pages_that_tifffile_wrote_one_by_one(compression, tmp_path):
+    """tifffile makes each a series: a stack would be its first plane."""
+    pixels = RANDOM.integers(0, 4096, (4, 8, 9), dtype="u2")
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for plane in pixels:
+            writer.write(plane, compression=compression)
+    assert 'load_stack.axes: "ZYX"' in error(path)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
+    with tifffile.TiffWriter(path) as writer:
+        for plane in pixels[:2]:
+            writer.write(plane[None], metadata={"axes": "zyx"})
+    assert [series.axes for series in open_series(str(path))] == ["ZYX", "ZYX"]
+
+
+def test_pages_that_are_all_called_reduced(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (4, 8, 9), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, subfiletype=1, metadata=None)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
+
+
+def test_square_roots_of_a_gel_scanner(tmp_path):
+    tags = [(33445, "I", 1, 2, True), (33446, "2I", 1, (1, 100), True)]
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), extratags=tags, metadata=None)
+    assert "is a scan of a gel" in error(path)
+
+
 def test_an_ome_tiff_of_several_files(tmp_path):
     names = ["a0.ome.tif", "a1.ome.tif"]
     template = tifffile.OmeXml()
