@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from .errors import ClearfieldError
 
 _ROOT = re.compile(r"\s*(<\?.*?\?>|<!--.*?-->|\s)*<(\w+:)?OME[\s>]", re.DOTALL)
+_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")  # in names of instruments; no XML has them
 _AXES = "XYZCT"
 
 
@@ -45,8 +46,9 @@ def check_description(text: str, path: str, size: int, *, needed: bool = True) -
         )
     if not _ROOT.match(text):
         return None
+    clean = _CONTROL.sub(" ", text)
     try:
-        root = ElementTree.fromstring(text)
+        root = ElementTree.fromstring(clean)
     except ElementTree.ParseError as error:
         raise ClearfieldError(f"{name} is damaged: its OME-XML is cut or wrong ({error})") from None
     if (part := root.find("{*}BinaryOnly")) is not None:
@@ -56,7 +58,8 @@ def check_description(text: str, path: str, size: int, *, needed: bool = True) -
             f"{name} is one part of an OME-TIFF whose description is in "
             f"{part.get('MetadataFile')}; give the file that holds the description"
         )
-    mended = _drop_old_name(root, Path(path)) | _keep_own_images(root, name)
+    mended = clean != text
+    mended |= _drop_old_name(root, Path(path)) | _keep_own_images(root, name)
     files = find_files(root, path)
     for pixels in root.iterfind("{*}Image/{*}Pixels"):
         _check_claim(pixels, name, size + sum(file.stat().st_size for file in files))

@@ -46,11 +46,13 @@ def read(path, tmp_path):
         ome(""),
         ome(namespace=""),
         ome() + "<!-- kept by a careful writer -->",
+        ome().replace('"cell"', '"cell \x01 \x1f"'),
         '<?xml version="1.0"?>\n<!-- do not edit -->\n' + ome(),
         ome("".join(f'<TiffData FirstC="{c}" FirstT="{t}" IFD="{6 * t + 3 * c}" PlaneCount="3"/>'
                     for c in (1, 0) for t in (1, 0))),
     ],
-    ids=["no TiffData", "no namespace", "comment behind", "comment before", "blocks"],
+    ids=["no TiffData", "no namespace", "comment behind", "control characters", "comment before",
+         "blocks"],
 )  # fmt: skip
 def test_forms_that_mean_the_same(text, tmp_path):
     stack, found = read(write(tmp_path / "a.ome.tif", text), tmp_path)
