@@ -513,7 +513,7 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
     for page, file in zip(pages, files, strict=True):
         size = Path(series.files[file]).stat().st_size
         if min(page.databytecounts, default=0) == 0 or any(
-            offset + count > size
+            offset + count > size or isinstance(offset + count, float)
             for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
         ):
             raise ClearfieldError(

@@ -204,3 +204,11 @@ def test_an_offset_beyond_any_file_is_no_error_of_the_estimates(tmp_path):
     path = tmp_path / "a.tif"
     path.write_bytes(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 1) + entry + bytes(8))
     assert measure((str(path),)).file_bytes == 0
+
+
+def test_strips_at_broken_numbers(folder):
+    """Found at random: StripOffsets of type FLOAT."""
+    data = bytearray(SOURCES["deflate"])
+    at = next(at for at, _ in entries(data) if data.startswith(struct.pack("<H", 273), at))
+    struct.pack_into("<H", data, at + 2, 11)
+    check(folder, bytes(data))
