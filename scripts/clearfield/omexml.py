@@ -59,7 +59,11 @@ def check_description(text: str, path: str, size: int, *, needed: bool = True) -
             f"{part.get('MetadataFile')}; give the file that holds the description"
         )
     mended = clean != text
-    mended |= _drop_old_name(root, Path(path)) | _keep_own_images(root, name)
+    mended |= (
+        _tell_files_apart(root, name)
+        | _drop_old_name(root, Path(path))
+        | _keep_own_images(root, name)
+    )
     files = find_files(root, path)
     for pixels in root.iterfind("{*}Image/{*}Pixels"):
         _check_claim(pixels, name, size + sum(file.stat().st_size for file in files))
@@ -87,6 +91,18 @@ def _other_names(root: ElementTree.Element, part: ElementTree.Element, name: str
         for element in part.iterfind(".//{*}TiffData/{*}UUID")
         if element.text != root.get("UUID")
     } - {None, name}
+
+
+def _tell_files_apart(root: ElementTree.Element, name: str) -> bool:
+    """Go by the names of files where one UUID stands for several."""
+    found = root.findall(".//{*}TiffData/{*}UUID")
+    names = {element.get("FileName") for element in found}
+    if None in names or len({element.text for element in found}) >= len(names):
+        return False
+    for element in found:
+        element.text = element.get("FileName")
+    root.set("UUID", name)
+    return True
 
 
 def _drop_old_name(root: ElementTree.Element, path: Path) -> bool:

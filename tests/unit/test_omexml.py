@@ -209,3 +209,10 @@ def test_files_of_a_set_that_are_unlike_the_first(keywords, tmp_path):
                              contiguous=False, photometric="minisblack", **packed)  # fmt: skip
     with pytest.raises(ClearfieldError, match=r"^t0.ome.tif cannot be read as one stack"):
         read(str(tmp_path / "t0.ome.tif"), tmp_path)
+
+
+def test_one_uuid_for_all_files_of_a_set(tmp_path):
+    text = ome(part(0) + part(1).replace("urn:uuid:2", "urn:uuid:1")).replace("uuid:0", "uuid:1")
+    for time in (0, 1):
+        path = write(tmp_path / f"t{time}.ome.tif", text, PIXELS[time])
+    assert np.array_equal(read(path, tmp_path)[1], PIXELS)
