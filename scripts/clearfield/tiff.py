@@ -384,7 +384,7 @@ def _set_contiguous(series: Series, offset: int, tif: tifffile.TiffFile, path: s
     """Describe pixels that lie in the file as one array."""
     series.dtype = series.dtype.newbyteorder(tif.byteorder)
     end = offset + math.prod(series.shape) * series.dtype.itemsize
-    if end > tif.filehandle.size:
+    if offset < 0 or end > tif.filehandle.size:
         raise ClearfieldError(
             f"{Path(path).name} is cut short: its {' x '.join(map(str, series.shape))} pixels end "
             f"at byte {end}, and the file has {tif.filehandle.size} bytes"
@@ -457,7 +457,8 @@ def _set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: s
             np.int64,
         ).reshape(-1, 2)
         sizes = np.array([Path(file).stat().st_size for file in series.files])
-        cut = series.offsets[:, 1] + size > sizes[series.offsets[:, 0]]
+        start = series.offsets[:, 1]
+        cut = (start < 0) | (start + size > sizes[series.offsets[:, 0]])
         if cut.any():
             raise ClearfieldError(
                 f"{name} is cut short: {int(cut.sum())} of its {len(cut)} planes lie beyond its end"
@@ -513,7 +514,7 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
     for page, file in zip(pages, files, strict=True):
         size = Path(series.files[file]).stat().st_size
         if min(page.databytecounts, default=0) == 0 or any(
-            offset + count > size or isinstance(offset + count, float)
+            offset < 0 or offset + count > size or isinstance(offset + count, float)
             for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
         ):
             raise ClearfieldError(
