@@ -334,7 +334,7 @@ def scanimage_axes(tif: tifffile.TiffFile, pages: int) -> tuple[str, tuple[int, 
             for name in ("channels", "slices", "frames", "averaged")
         )
     except (TypeError, ValueError, OverflowError):  # as many frames as there is time for: Inf
-        channels, slices, frames, averaged = int(found["channels"] or 1), found["slices"], 0, 1
+        channels, slices, frames, averaged = found["channels"] or 1, found["slices"] or 1, 0, 1
     if channels < 1 or pages % channels:
         return "Q", (pages,)
     frames, count = frames // max(averaged, 1), pages // channels

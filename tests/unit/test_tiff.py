@@ -461,6 +461,13 @@ def test_scanimage(slices, frames, shape, axes, text, bigtiff, tmp_path):
         assert stack.channel_names == ["Green", "Far red"]
 
 
+def test_scanimage_without_slices(tmp_path):
+    text = "SI.hChannels.channelSave = [1;2]\nSI.hStackManager.framesPerSlice = Inf\n"
+    pixels = write_scanimage(tmp_path / "a.tif", 6, text)
+    _, found = read(tmp_path / "a.tif")
+    assert np.array_equal(found[:, :, 0], pixels.reshape(3, 2, 8, 9))
+
+
 @pytest.mark.parametrize(
     ("planes", "slices", "frames", "more"),
     [(24, 2, 3, ""), (22, 3, 1, ""), (23, 1, 1, ""), (24, 3, "Inf", ""),
