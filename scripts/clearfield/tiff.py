@@ -287,6 +287,8 @@ def _series(
     axes = "".join(letters.get(axis, axis) for axis in series.axes.upper())
     if series.kind == "stk" and len(axes) == len(keyframe.axes) + 1:
         axes = stk_axis(tif) + keyframe.axes
+    elif series.kind == "stk" and len(starts) > 1:  # a page for each plane; tifffile has the first
+        shape, axes = (len(starts), *shape), f"I{axes}"
     if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
         shape, axes = _count_images(tif, shape, axes, name)
     if keyframe.is_scanimage and series.kind == "uniform" and len(series) > 1:
@@ -359,8 +361,10 @@ def _scattered_pages(
     """Give the pages of an ImageJ file whose planes do not follow one another, else None.
 
     tifffile takes them to do so wherever there is room for them; a program that wrote the file
-    anew may have put them elsewhere.
+    anew may have put them elsewhere. Also those of MetaMorph where a page is a plane.
     """
+    if series.kind == "stk" and len(starts) > 1 and series.size == series.keyframe.size:
+        return list(tif.pages)
     if series.kind != "imagej" or len(starts) == 1:
         return None
     page = series.keyframe

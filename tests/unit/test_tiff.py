@@ -289,6 +289,18 @@ def test_wavelengths_of_metamorph_are_no_slices(tmp_path):
     assert "does not say what Q stands for" in error(path)
 
 
+def test_pages_of_metamorph(tmp_path):
+    """tifffile takes the first page for the whole file, as it is in a STK."""
+    pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for plane in pixels:
+            writer.write(plane, metadata=None, contiguous=False, photometric="minisblack",
+                         extratags=[(33628, "I", 1, 0, True)])  # fmt: skip
+    assert 'load_stack.axes: "ZYX"' in error(path)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
+
+
 @pytest.mark.parametrize(
     ("distances", "heights", "axis"),
     [([0, 500, 500, 500], None, "Z"), ([500] * 4, [500, 1000, 1500, 2000], "Z"),
