@@ -293,10 +293,17 @@ def test_pages_of_metamorph(tmp_path):
     """tifffile takes the first page for the whole file, as it is in a STK."""
     pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
     path = tmp_path / "a.tif"
-    with tifffile.TiffWriter(path) as writer:
-        for plane in pixels:
-            writer.write(plane, metadata=None, contiguous=False, photometric="minisblack",
-                         extratags=[(33628, "I", 1, 0, True)])  # fmt: skip
+    data = bytearray(write_stk(path, pixels[:1], [488]).read_bytes())
+    at = struct.unpack_from("<I", data, 4)[0]
+    directory = data[at:]
+    for plane in pixels[1:]:
+        start = directory.find(struct.pack("<HHI", 273, 4, 1)) + 8
+        struct.pack_into("<I", directory, start, len(data))
+        data += plane.tobytes()
+        struct.pack_into("<I", data, at + len(directory) - 4, len(data))
+        at = len(data)
+        data += directory
+    path.write_bytes(data)
     assert 'load_stack.axes: "ZYX"' in error(path)
     assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
 
