@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from .errors import ClearfieldError
 
 _ROOT = re.compile(r"\s*(<\?.*?\?>|<!--.*?-->|\s)*<(\w+:)?OME[\s>]", re.DOTALL)
+_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")  # in names of instruments; no XML has them
 _AXES = "XYZCT"
 
 
@@ -45,8 +46,9 @@ def check_description(text: str, path: str, size: int, *, needed: bool = True) -
         )
     if not _ROOT.match(text):
         return None
+    clean = _CONTROL.sub(" ", text)
     try:
-        root = ElementTree.fromstring(text)
+        root = ElementTree.fromstring(clean)
     except ElementTree.ParseError as error:
         raise ClearfieldError(f"{name} is damaged: its OME-XML is cut or wrong ({error})") from None
     if (part := root.find("{*}BinaryOnly")) is not None:
@@ -56,7 +58,12 @@ def check_description(text: str, path: str, size: int, *, needed: bool = True) -
             f"{name} is one part of an OME-TIFF whose description is in "
             f"{part.get('MetadataFile')}; give the file that holds the description"
         )
-    mended = _drop_old_name(root, Path(path)) | _keep_own_images(root, name)
+    mended = clean != text
+    mended |= (
+        _tell_files_apart(root, name)
+        | _drop_old_name(root, Path(path))
+        | _keep_own_images(root, name)
+    )
     files = find_files(root, path)
     for pixels in root.iterfind("{*}Image/{*}Pixels"):
         _check_claim(pixels, name, size + sum(file.stat().st_size for file in files))
@@ -84,6 +91,18 @@ def _other_names(root: ElementTree.Element, part: ElementTree.Element, name: str
         for element in part.iterfind(".//{*}TiffData/{*}UUID")
         if element.text != root.get("UUID")
     } - {None, name}
+
+
+def _tell_files_apart(root: ElementTree.Element, name: str) -> bool:
+    """Go by the names of files where one UUID stands for several."""
+    found = root.findall(".//{*}TiffData/{*}UUID")
+    names = {element.get("FileName") for element in found}
+    if None in names or len({element.text for element in found}) >= len(names):
+        return False
+    for element in found:
+        element.text = element.get("FileName")
+    root.set("UUID", name)
+    return True
 
 
 def _drop_old_name(root: ElementTree.Element, path: Path) -> bool:

@@ -77,10 +77,11 @@ def open_series(path: str) -> list[Series]:
             with _open(file, xml) as tif:
                 check_planes(tif, Path(file).name)
                 _check_first_page(tif, Path(file).name)
+                every = list(enumerate(_join_pages(tif.series)))
+                whole = [one for one in every if not one[1].keyframe.is_reduced]
                 found = [
                     part
-                    for number, series in enumerate(tif.series)
-                    if not series.keyframe.is_reduced
+                    for number, series in whole or every  # some call all pages reduced
                     for part in _split(
                         _series(tif, series, number, file, directories), series.kind, file
                     )
@@ -116,6 +117,21 @@ def _open(path: str, xml: str | None) -> tifffile.TiffFile:
             return tif
         tif.close()
     return tifffile.TiffFile(path, omexml=xml)
+
+
+def _join_pages(found: list[tifffile.TiffPageSeries]) -> list[tifffile.TiffPageSeries]:
+    """Take pages for one stack that were written one by one: tifffile makes each a series."""
+    if len(found) < 2:
+        return found
+    first, page = found[0], found[0].keyframe
+    if any(
+        (one.kind, one.name, one.shape, one.keyframe.hash)
+        != ("shaped", first.name, page.shape, page.hash)
+        for one in found
+    ):
+        return found
+    pages, shape = [one.keyframe for one in found], (len(found), *page.shape)
+    return [tifffile.TiffPageSeries(pages, shape, page.dtype, f"I{page.axes}", kind="shaped")]
 
 
 def _split(series: Series, kind: str, path: str) -> list[Series]:
@@ -259,14 +275,21 @@ def _series(
     name = Path(path).name
     starts = [directory.start for directory in directories.values()]
     keyframe = series.keyframe
+    if series.transform is not None:
+        raise ClearfieldError(
+            f"{name} is a scan of a gel, whose pixels are not intensities but stand for them (as "
+            "square roots); open it in ImageJ and save it as TIFF"
+        )
     dtype = np.dtype(series.dtype)
     if tif.is_lsm and dtype == np.uint32:  # SampleFormat is missing; LSM has no such integers
         dtype = np.dtype("f4")
     shape = tuple(int(length) for length in series.shape)
     letters = _LETTERS.get(series.kind, {})
-    axes = "".join(letters.get(axis, axis) for axis in series.axes)
+    axes = "".join(letters.get(axis, axis) for axis in series.axes.upper())
     if series.kind == "stk" and len(axes) == len(keyframe.axes) + 1:
         axes = stk_axis(tif) + keyframe.axes
+    elif series.kind == "stk" and len(starts) > 1:  # a page for each plane; tifffile has the first
+        shape, axes = (len(starts), *shape), f"I{axes}"
     if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
         shape, axes = _count_images(tif, shape, axes, name)
     if keyframe.is_scanimage and series.kind == "uniform" and len(series) > 1:
@@ -339,8 +362,10 @@ def _scattered_pages(
     """Give the pages of an ImageJ file whose planes do not follow one another, else None.
 
     tifffile takes them to do so wherever there is room for them; a program that wrote the file
-    anew may have put them elsewhere.
+    anew may have put them elsewhere. Also those of MetaMorph where a page is a plane.
     """
+    if series.kind == "stk" and len(starts) > 1 and series.size == series.keyframe.size:
+        return list(tif.pages)
     if series.kind != "imagej" or len(starts) == 1:
         return None
     page = series.keyframe
@@ -364,7 +389,7 @@ def _set_contiguous(series: Series, offset: int, tif: tifffile.TiffFile, path: s
     """Describe pixels that lie in the file as one array."""
     series.dtype = series.dtype.newbyteorder(tif.byteorder)
     end = offset + math.prod(series.shape) * series.dtype.itemsize
-    if end > tif.filehandle.size:
+    if offset < 0 or end > tif.filehandle.size:
         raise ClearfieldError(
             f"{Path(path).name} is cut short: its {' x '.join(map(str, series.shape))} pixels end "
             f"at byte {end}, and the file has {tif.filehandle.size} bytes"
@@ -437,7 +462,8 @@ def _set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: s
             np.int64,
         ).reshape(-1, 2)
         sizes = np.array([Path(file).stat().st_size for file in series.files])
-        cut = series.offsets[:, 1] + size > sizes[series.offsets[:, 0]]
+        start = series.offsets[:, 1]
+        cut = (start < 0) | (start + size > sizes[series.offsets[:, 0]])
         if cut.any():
             raise ClearfieldError(
                 f"{name} is cut short: {int(cut.sum())} of its {len(cut)} planes lie beyond its end"
@@ -493,7 +519,7 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
     for page, file in zip(pages, files, strict=True):
         size = Path(series.files[file]).stat().st_size
         if min(page.databytecounts, default=0) == 0 or any(
-            offset + count > size
+            offset < 0 or offset + count > size or isinstance(offset + count, float)
             for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
         ):
             raise ClearfieldError(

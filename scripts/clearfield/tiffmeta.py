@@ -84,6 +84,8 @@ def describe(
         "svs": lambda: _svs(series),
         "qpi": lambda: _qpi(series),
     }.get(kind)
+    if reader is None and (series.keyframe.is_fei or series.keyframe.is_sem):
+        reader = lambda: _electron(tif)  # noqa: E731
     if reader is None and series.keyframe.is_scanimage:
         reader = lambda: _scanimage(tif)  # noqa: E731
     if reader is None and tif.is_metaseries:
@@ -112,7 +114,15 @@ def _ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -
     root = ElementTree.fromstring(tif.ome_metadata)
     images = root.findall("{*}Image")
     if len(images) != len(tif.series):  # tifffile leaves out images without pixels
-        images = [image for image in images if (image.get("Name") or "") == series.name] or images
+        page = series.keyframe
+        known = [series.name, str(page.imagewidth), str(page.imagelength)]
+        alike = [
+            image
+            for image in images
+            if (pixels := image.find("{*}Pixels")) is not None
+            and [image.get("Name") or "", pixels.get("SizeX"), pixels.get("SizeY")] == known
+        ]
+        images = alike or images
         number = min(number, len(images) - 1) if len(images) > 1 else 0
     image = images[number]
     pixels = image.find("{*}Pixels")
@@ -141,7 +151,7 @@ def _imagej(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict:
         "z": micrometres(meta.get("spacing"), meta.get("zunit", unit)),
     }
     # ImageJ takes the print resolution of an image that it opens for its scale, and saves it so.
-    if str(unit).strip().lower() in ("inch", "cm") and (sizes["x"] or 0) > _COARSEST_UM:
+    if str(unit).strip().lower() in ("inch", "in", "cm") and (sizes["x"] or 0) > _COARSEST_UM:
         sizes = dict(_NOTHING)
     return {"pixel_size_um": sizes, "channel_names": _labels(meta.get("Labels"), series)}
 
@@ -325,7 +335,7 @@ def scanimage_axes(tif: tifffile.TiffFile, pages: int) -> tuple[str, tuple[int, 
             for name in ("channels", "slices", "frames", "averaged")
         )
     except (TypeError, ValueError, OverflowError):  # as many frames as there is time for: Inf
-        channels, slices, frames, averaged = int(found["channels"] or 1), found["slices"], 0, 1
+        channels, slices, frames, averaged = found["channels"] or 1, found["slices"] or 1, 0, 1
     if channels < 1 or pages % channels:
         return "Q", (pages,)
     frames, count = frames // max(averaged, 1), pages // channels
@@ -346,6 +356,19 @@ def _scanimage(tif: tifffile.TiffFile) -> dict:
     return {
         "pixel_size_um": {**_NOTHING, **sizes, "z": micrometres(found["step"], "µm")},
         "channel_names": found.get("names", []),
+    }
+
+
+def _electron(tif: tifffile.TiffFile) -> dict:
+    """Read the µm of electron microscopes: Thermo Fisher's (FEI) in metres, Zeiss's with a unit."""
+    scan = (tif.fei_metadata or {}).get("Scan", {})
+    sizes = {"x": scan.get("PixelWidth"), "y": scan.get("PixelHeight")}
+    unit = "m"
+    if tif.is_sem:
+        _, size, unit = (*(tif.sem_metadata or {}).get("ap_image_pixel_size", ()), *[None] * 3)[:3]
+        sizes = {"x": size, "y": size}
+    return {
+        "pixel_size_um": {a: micrometres(size, unit) for a, size in sizes.items()} | {"z": None}
     }
 
 

@@ -204,3 +204,18 @@ def test_an_offset_beyond_any_file_is_no_error_of_the_estimates(tmp_path):
     path = tmp_path / "a.tif"
     path.write_bytes(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 1) + entry + bytes(8))
     assert measure((str(path),)).file_bytes == 0
+
+
+@pytest.mark.parametrize(("kind", "value"), [(11, 1.5), (9, -200)])  # FLOAT, SLONG
+@pytest.mark.parametrize("name", ["plain", "imagej", "deflate"])
+def test_strips_where_none_can_be(name, kind, value, folder):
+    """Found at random."""
+    data = bytearray(SOURCES[name])
+    order = "<" if data[:2] == b"II" else ">"
+    for at, _ in entries(SOURCES[name]):
+        if struct.unpack_from(order + "H", data, at) == (273,):
+            count = struct.unpack_from(order + "I", data, at + 4)[0]
+            places = at + 8 if count == 1 else struct.unpack_from(order + "I", data, at + 8)[0]
+            struct.pack_into(order + "H", data, at + 2, kind)
+            struct.pack_into(order + ("f" if kind == 11 else "i"), data, places, value)
+    check(folder, bytes(data))

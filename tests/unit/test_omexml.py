@@ -46,11 +46,13 @@ def read(path, tmp_path):
         ome(""),
         ome(namespace=""),
         ome() + "<!-- kept by a careful writer -->",
+        ome().replace('"cell"', '"cell \x01 \x1f"'),
         '<?xml version="1.0"?>\n<!-- do not edit -->\n' + ome(),
         ome("".join(f'<TiffData FirstC="{c}" FirstT="{t}" IFD="{6 * t + 3 * c}" PlaneCount="3"/>'
                     for c in (1, 0) for t in (1, 0))),
     ],
-    ids=["no TiffData", "no namespace", "comment behind", "comment before", "blocks"],
+    ids=["no TiffData", "no namespace", "comment behind", "control characters", "comment before",
+         "blocks"],
 )  # fmt: skip
 def test_forms_that_mean_the_same(text, tmp_path):
     stack, found = read(write(tmp_path / "a.ome.tif", text), tmp_path)
@@ -207,3 +209,10 @@ def test_files_of_a_set_that_are_unlike_the_first(keywords, tmp_path):
                              contiguous=False, photometric="minisblack", **packed)  # fmt: skip
     with pytest.raises(ClearfieldError, match=r"^t0.ome.tif cannot be read as one stack"):
         read(str(tmp_path / "t0.ome.tif"), tmp_path)
+
+
+def test_one_uuid_for_all_files_of_a_set(tmp_path):
+    text = ome(part(0) + part(1).replace("urn:uuid:2", "urn:uuid:1")).replace("uuid:0", "uuid:1")
+    for time in (0, 1):
+        path = write(tmp_path / f"t{time}.ome.tif", text, PIXELS[time])
+    assert np.array_equal(read(path, tmp_path)[1], PIXELS)

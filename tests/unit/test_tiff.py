@@ -197,6 +197,34 @@ def test_several_series(tmp_path):
     assert "has 2 series, 0 to 1; load_stack.series is 2" in error(path, series=2)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_pages_that_tifffile_wrote_one_by_one(compression, tmp_path):
+    """tifffile makes each a series: a stack would be its first plane."""
+    pixels = RANDOM.integers(0, 4096, (4, 8, 9), dtype="u2")
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for plane in pixels:
+            writer.write(plane, compression=compression)
+    assert 'load_stack.axes: "ZYX"' in error(path)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
+    with tifffile.TiffWriter(path) as writer:
+        for plane in pixels[:2]:
+            writer.write(plane[None], metadata={"axes": "zyx"})
+    assert [series.axes for series in open_series(str(path))] == ["ZYX", "ZYX"]
+
+
+def test_pages_that_are_all_called_reduced(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (4, 8, 9), dtype="u2")
+    path = write(tmp_path / "a.tif", pixels, subfiletype=1, metadata=None)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
+
+
+def test_square_roots_of_a_gel_scanner(tmp_path):
+    tags = [(33445, "I", 1, 2, True), (33446, "2I", 1, (1, 100), True)]
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), extratags=tags, metadata=None)
+    assert "is a scan of a gel" in error(path)
+
+
 def test_an_ome_tiff_of_several_files(tmp_path):
     names = ["a0.ome.tif", "a1.ome.tif"]
     template = tifffile.OmeXml()
@@ -261,6 +289,25 @@ def test_wavelengths_of_metamorph_are_no_slices(tmp_path):
     (tmp_path / "a.stack").unlink()
     path = write_stk(tmp_path / "a.stk", pixels, [405, 488] * 2)
     assert "does not say what Q stands for" in error(path)
+
+
+def test_pages_of_metamorph(tmp_path):
+    """tifffile takes the first page for the whole file, as it is in a STK."""
+    pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
+    path = tmp_path / "a.tif"
+    data = bytearray(write_stk(path, pixels[:1], [488]).read_bytes())
+    at = struct.unpack_from("<I", data, 4)[0]
+    directory = data[at:]
+    for plane in pixels[1:]:
+        start = directory.find(struct.pack("<HHI", 273, 4, 1)) + 8
+        struct.pack_into("<I", directory, start, len(data))
+        data += plane.tobytes()
+        struct.pack_into("<I", data, at + len(directory) - 4, len(data))
+        at = len(data)
+        data += directory
+    path.write_bytes(data)
+    assert 'load_stack.axes: "ZYX"' in error(path)
+    assert np.array_equal(read(path, axes="ZYX")[1][0, 0], pixels)
 
 
 @pytest.mark.parametrize(
@@ -331,6 +378,18 @@ def test_calibration_of_metaseries(state, tmp_path):
     x, y = (0.325, 0.65) if state == "on" else (None, None)
     assert stack.pixel_size_um == {"x": x, "y": y, "z": None}
     assert stack.channel_names == ["FITC"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "x", "y"),
+    [(34682, "[User]\nDate=1\n[Scan]\nPixelWidth=5e-9\nPixelHeight=6e-9\n", 0.005, 0.006),
+     (34118, "0\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.0 nm\r\n", 0.005, 0.005),
+     (34118, "0\r\nAP_WD\r\nWD = 5.0 mm\r\n", None, None)],
+)  # fmt: skip
+def test_micrometres_of_electron_microscopes(code, text, x, y, tmp_path):
+    path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), metadata=None,
+                 extratags=[(code, "s", 0, text, True)])  # fmt: skip
+    assert read(path)[0].pixel_size_um == {"x": x, "y": y, "z": None}
 
 
 def write_lsm(path, pixels, codec=1):
@@ -421,6 +480,13 @@ def test_scanimage(slices, frames, shape, axes, text, bigtiff, tmp_path):
     assert stack.pixel_size_um["z"] == 5
     if text == NEW:
         assert stack.channel_names == ["Green", "Far red"]
+
+
+def test_scanimage_without_slices(tmp_path):
+    text = "SI.hChannels.channelSave = [1;2]\nSI.hStackManager.framesPerSlice = Inf\n"
+    pixels = write_scanimage(tmp_path / "a.tif", 6, text)
+    _, found = read(tmp_path / "a.tif")
+    assert np.array_equal(found[:, :, 0], pixels.reshape(3, 2, 8, 9))
 
 
 @pytest.mark.parametrize(
@@ -539,6 +605,10 @@ def test_lengths_in_micrometres(size, unit, um):
          (None, None, None)),
         ({"resolution": (40000, 40000), "metadata": {"unit": "cm", "spacing": 5e-5, "axes": "ZYX"}},
          (0.25, 0.25, 0.5)),
+        ({"resolution": (72, 72), "metadata": {"axes": "ZYX", "unit": "inch", "spacing": 1}},
+         (None, None, None)),
+        ({"resolution": (101_600, 101_600), "metadata": {"axes": "ZYX", "unit": "inch"}},
+         (0.25, 0.25, None)),
     ],
 )  # fmt: skip
 def test_calibration_of_imagej(keywords, expected, tmp_path):
