@@ -4,8 +4,10 @@ The package zarr reads the arrays; the few metadata of OME-Zarr that matter here
 stand in the specification, which costs less to start than a package for them.
 """
 
+import re
 import threading
 import warnings
+from dataclasses import replace
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
@@ -275,7 +277,7 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
             f"{path}: the array {where or '/'} has the shape {array.shape}, which is no image; "
             "choose another one"
         )
-    _check_pixels(path, array)
+    array = _find_chunks(path, array)
     reader = _Slabs(array, axes)
 
     def read(index: tuple[int, ...]) -> np.ndarray:
@@ -288,17 +290,37 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
     return series
 
 
-def _check_pixels(path: str | PathLike, array) -> None:
-    """Raise where an array has not one chunk (a copy left them behind), or far too few."""
+def _find_chunks(path: str | PathLike, array):
+    """Give an array as its chunks are named; raise where there are none, or far too few."""
     folder = Path(path) / array.path
-    if folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _METADATA:
-        raise ClearfieldError(
-            f"{path} has no pixels: the folder {array.path or '.'} holds metadata alone; "
-            "copy it again from its source"
-        )
+    if not folder.is_dir():
+        return array
+    if not _has_chunks(folder, array):
+        # Nested chunks are the rule from OME-Zarr 0.2 on, and early writers did not say it.
+        mended = _separate(array, "/") if array.metadata.zarr_format == 2 else array
+        if not _has_chunks(folder, mended):
+            raise ClearfieldError(
+                f"{path} has no pixels: the folder {array.path or '.'} holds no chunk where its "
+                "metadata have them; copy it again from its source"
+            )
+        array = mended
     if array.nbytes > _MOST_UNCHECKED_BYTES:  # to count the chunks of a large one takes a while
         stored = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         check_claim(path, stored, array.shape, array.dtype.itemsize)
+    return array
+
+
+def _has_chunks(folder: Path, array) -> bool:
+    """Look for one chunk, or for one folder that may hold some."""
+    key = array.metadata.encode_chunk_key((0,) * array.ndim).partition("/")[0]
+    chunk = re.compile(re.escape(key).replace("0", r"\d+"))
+    return any(chunk.fullmatch(entry.name) for entry in folder.iterdir())
+
+
+def _separate(array, separator: str):
+    """Give an array of version 2 whose chunks have other names."""
+    metadata = replace(array.metadata, dimension_separator=separator)
+    return type(array)(type(array.async_array)(metadata, array.store_path))
 
 
 class _Slabs:

@@ -315,6 +315,31 @@ def test_a_chunk_that_is_not_there_holds_the_fill_value(tmp_path, version):
     np.testing.assert_array_equal(planes_of(series), [np.full((5, 6), 3), pixels[1]])
 
 
+@pytest.mark.parametrize("compressors", [None, "auto"])
+def test_nested_chunks_that_the_metadata_do_not_announce(tmp_path, compressors):
+    pixels = counting(2, 3, 8, 6)
+    nested = {"chunk_key_encoding": {"name": "v2", "separator": "/"}, "compressors": compressors}
+    group = store(tmp_path / "a.zarr", 2)
+    write_image(group, 2, "czyx", pixels, chunks=(1, 1, 8, 6), **nested)
+    metadata = tmp_path / "a.zarr/0/.zarray"
+    lines = [line for line in metadata.read_text().splitlines() if "dimension_sep" not in line]
+    metadata.write_text("\n".join(lines))
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert (series.offsets is None) == (compressors == "auto")
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+def test_chunks_that_are_named_otherwise_are_not_taken_for_empty(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    write_image(group, version, "zyx", counting(2, 5, 6), chunks=(1, 5, 6))
+    for chunk in (tmp_path / "a.zarr/0").iterdir():
+        if not chunk.name.startswith((".", "zarr.")):
+            chunk.rename(chunk.with_name("x" + chunk.name))
+    with pytest.raises(ClearfieldError, match=r"a\.zarr has no pixels"):
+        open_series(tmp_path / "a.zarr")
+
+
 @both_versions
 def test_an_array_without_any_chunk(tmp_path, version):
     group = store(tmp_path / "a.zarr", version)
