@@ -67,6 +67,7 @@ _PROGRAMS = tuple(
 )
 # Beside the planes of ImageXpress, Keyence and others.
 _THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
+_MOST_IN_STEPS = 10**9
 _WAVELENGTH_NM = 200  # numbers of channels are smaller
 
 
@@ -285,7 +286,9 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         # Angles and wavelengths count nothing: none is missing between two of them.
         named = axes[number] in "AE" or isinstance(found[0], str)
         if not named and (axes[number] != "C" or found[0] < _WAVELENGTH_NM):
-            values[number] = range(found[0], found[-1] + 1, _step(found))
+            # A range that is too long to be complete need not be longer.
+            last = min(found[-1], found[0] + _MOST_IN_STEPS)
+            values[number] = range(found[0], last + 1, _step(found))
     _check_complete(path, axes, planes, values)
     shape = tuple(len(found) for found in values)
     ordered = [
