@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -311,14 +312,15 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         finally:  # its functions refer to it: break the circle, so that its file is closed now
             plane.read = plane.bands = None
 
-    size, names = _read_micromanager(Path(ordered[0]).parent)
+    sizes, names = _read_beside(Path(ordered[0]).parent)
+    sizes |= {axis: size for axis, size in first.pixel_size_um.items() if size}
     result = Series(
         name=position,
         axes=axes + first.axes,
         shape=shape + first.shape,
         dtype=first.dtype,
         read=read,
-        pixel_size_um=first.pixel_size_um | ({"z": size} if size else {}),
+        pixel_size_um={axis: sizes.get(axis) for axis in "xyz"},
         channel_names=_channel_names(axes, values, first, names),
         saturation_level=first.saturation_level,
     )
@@ -436,23 +438,64 @@ def _set_in_place(series: Series, files: list[str], first: Series) -> None:
         series.files, series.offsets = files, np.array(offsets, np.int64).reshape(-1, 2)
 
 
-def _channel_names(axes: str, values: list[list], first: Series, listed: list[str]) -> list[str]:
+def _channel_names(
+    axes: str, values: list[Sequence], first: Series, listed: dict[int, str]
+) -> list[str]:
     """Name channels as the names of the files do, or the program, or each file itself."""
     if "C" not in axes:
         return first.channel_names
     found = values[axes.index("C")]
     if isinstance(found[0], str) or found[0] >= _WAVELENGTH_NM:
         return [str(name) for name in found]
-    return [listed[n] for n in found] if found[-1] < len(listed) else []
+    return [listed[n] for n in found] if all(n in listed for n in found) else []
 
 
-def _read_micromanager(folder: Path) -> tuple[float | None, list[str]]:
-    """Read the step in Z (µm) and the channels' names that Micro-Manager writes beside planes."""
-    try:
-        summary = json.loads((folder / "metadata.txt").read_text("utf-8"))["Summary"]
-        names = summary.get("ChNames") or []
-        # Version 1 writes the list as text.
-        names = json.loads(names) if isinstance(names, str) else names
-        return micrometres(summary.get("z-step_um"), "µm"), [str(name) for name in names]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None, []
+def _read_beside(folder: Path) -> tuple[dict[str, float | None], dict[int, str]]:
+    """Read what programs write beside planes: sizes in µm, channels' names by their numbers."""
+    for file, read in (
+        ("metadata.txt", _read_micromanager),
+        ("Index.idx.xml", _read_harmony),
+        ("Index.xml", _read_harmony),
+    ):
+        try:
+            if (folder / file).is_file():
+                return read(folder / file)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, ElementTree.ParseError):
+            pass
+    return {}, {}
+
+
+def _read_micromanager(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
+    summary = json.loads(file.read_text("utf-8"))["Summary"]
+    names = summary.get("ChNames") or []
+    # Version 1 writes the list as text.
+    names = json.loads(names) if isinstance(names, str) else names
+    return {"z": micrometres(summary.get("z-step_um"), "µm")}, dict(enumerate(map(str, names)))
+
+
+def _read_harmony(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
+    """Read the index of an Opera Phenix or Operetta, as far as its first field goes."""
+    sizes, names, heights, first = {}, {}, {}, None
+    for _, element in ElementTree.iterparse(file):
+        part = {child.tag.rpartition("}")[2]: child for child in element}
+        kind = element.tag.rpartition("}")[2]
+        if kind not in ("Image", "Entry") or not part:
+            continue
+        if kind == "Image":
+            field = [part[name].text for name in ("Row", "Col", "FieldID")]
+            first = first or field
+            # ASSUME: all fields of a plate were recorded with the same steps.
+            if field != first:
+                break
+            heights[int(part["PlaneID"].text)] = float(part["PositionZ"].text)
+        # Older versions describe each image, newer ones each channel.
+        if "ChannelName" in part:
+            number = element.get("ChannelID") or part["ChannelID"].text
+            names[int(number)] = part["ChannelName"].text or ""
+        for axis in "xy":
+            if (size := part.get(f"ImageResolution{axis.upper()}")) is not None:
+                sizes[axis] = micrometres(size.text, size.get("Unit"))
+    if len(heights) > 1:
+        steps = (max(heights.values()) - min(heights.values())) / (len(heights) - 1)
+        sizes["z"] = micrometres(steps, "m")
+    return sizes, names

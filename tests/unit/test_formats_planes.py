@@ -247,6 +247,45 @@ def test_metadata_of_micromanager(tmp_path, names):
     assert (series.pixel_size_um["z"], series.channel_names) == (0.5, ["DAPI", "GFP"])
 
 
+@pytest.mark.parametrize("newer", [False, True])
+@pytest.mark.parametrize("name", ["Index.idx.xml", "Index.xml"])
+def test_index_of_opera_phenix(tmp_path, newer, name):
+    pixels = counting(2, 3, 2, 5, 6)
+    about = (
+        "<ChannelName>channel {}</ChannelName><ImageResolutionX Unit='m'>2E-07</ImageResolutionX>"
+        "<ImageResolutionY Unit='m'>4E-07</ImageResolutionY>"
+    )
+    images = ""
+    for field, z, channel in np.ndindex(2, 3, 2):
+        file = f"r01c01f{field + 1:02d}p{z + 1:02d}-ch{channel + 2}sk1fk1fl1.tiff"
+        tifffile.imwrite(tmp_path / file, pixels[field, z, channel], metadata=None)
+        images += (
+            f"<Image><URL>{file}</URL><Row>1</Row><Col>1</Col><FieldID>{field + 1}</FieldID>"
+            f"<PlaneID>{z + 1}</PlaneID><ChannelID>{channel + 2}</ChannelID>"
+            f"<PositionZ Unit='m'>{1.5e-6 * (z - 1)}</PositionZ>"
+            f"{'' if newer else about.format(channel + 2)}</Image>"
+        )
+    entries = "".join(f"<Entry ChannelID='{n}'>{about.format(n)}</Entry>" for n in (2, 3))
+    (tmp_path / name).write_text(
+        "<EvaluationInputData xmlns='http://www.perkinelmer.com/PEHH/HarmonyV6'>"
+        f"<Wells><Well><Image id='1'/></Well></Wells>{f'<Map>{entries}</Map>' if newer else ''}"
+        f"<Images>{images}</Images></EvaluationInputData>"
+    )
+    series, other = open_series(tmp_path)
+    assert series.axes == other.axes == "ZCTYX"
+    assert series.pixel_size_um == {"x": 0.2, "y": 0.4, "z": 1.5}
+    assert series.channel_names == ["channel 2", "channel 3"]
+    np.testing.assert_array_equal(planes_of(other)[:, :, 0], pixels[1])
+
+
+@pytest.mark.parametrize("text", ["", "<", "<a><Image><Row>1</Row></Image></a>"])
+def test_an_index_that_cannot_be_read_does_no_harm(tmp_path, text):
+    write_planes(tmp_path, "z{}.tif", counting(2, 5, 6))
+    (tmp_path / "Index.xml").write_text(text)
+    (series,) = open_series(tmp_path)
+    assert series.pixel_size_um == {"x": None, "y": None, "z": None}
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"Summary": {"z-step_um": "?"}}'])
 def test_other_files_beside_planes_do_no_harm(tmp_path, text):
     write_planes(tmp_path, "c{}_z{}.tif", counting(2, 3, 5, 6))
