@@ -56,8 +56,9 @@ _PROGRAMS = tuple(
         r"(?P<P>.*W\d+F\d+)T(?P<T>\d+)Z(?P<Z>\d+)C(?P<C>\d+)",
         # scanR: night--W00001--P00002--Z00000--T00000--DAPI.tif
         r"(?P<P>.*--W\d+(--[A-Z]+\d+)?--P\d+)--Z(?P<Z>\d+)--T(?P<T>\d+)--(?P<c_>.+)",
-        # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff (row, column, field, plane)
-        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)sk(?P<T>\d+)\w*",
+        # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff, r02c03f04p05-ch01t01.tiff (row,
+        # column, field, plane)
+        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)(sk|t)(?P<T>\d+)\w*",
         # In Cell: A - 1(fld 1 wv DAPI - DAPI z 2).tif
         r"(?P<P>[A-P] - \d+\(fld \d+) wv (?P<c_>.+?)( z (?P<Z>\d+))?( time (?P<T>\d+)[^)]*)?\)",
         # Cellomics, EVOS: MFGTMP_120420_A01f00d0.TIF, scan_p00_z00_0_A01f00d0.TIF

@@ -79,6 +79,7 @@ def test_real_folder():
         ("VID12_A1_1_2020y01m02d_03h30m.tif", {"T": "2020y01m02d_03h30m"}),
         ("img_000000003_GFP 2_007.tif", {"T": 3, "C": "GFP 2", "Z": 7}),
         ("r02c03f04p05-ch1sk6fk1fl1.tiff", {"Z": 5, "C": 1, "T": 6}),
+        ("r02c03f04p05-ch01t06.tiff", {"Z": 5, "C": 1, "T": 6}),
         ("Fez1_slice12.tif", {"Z": 12}),
         ("time-3_z_4.tif", {"T": 3, "Z": 4}),
         ("x20_mitotic7.tif", {}),
