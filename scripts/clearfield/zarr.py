@@ -53,7 +53,7 @@ def open_series(path: str | PathLike) -> list[Series]:
             f"{path} is not a folder, as an OME-Zarr image is; unpack it, or give it the suffix "
             "of what it is"
         )
-    if not any((Path(path) / name).exists() for name in _METADATA):
+    if not any((Path(path) / name).exists() for name in _METADATA - {".zattrs"}):
         raise ClearfieldError(
             f"{path} holds no zarr metadata (.zgroup, .zarray or zarr.json); it was copied in "
             "part: copy it again from its source"

@@ -495,11 +495,14 @@ def test_what_is_no_image(tmp_path):
     (tmp_path / "file.zarr").write_text("text")
     (tmp_path / "empty.zarr").mkdir()
     store(tmp_path / "group.zarr", 3).create_group("other")
+    write_image(store(tmp_path / "part.zarr", 2), 2, "zyx", counting(2, 5, 6))
+    (tmp_path / "part.zarr/.zgroup").unlink()
     (tmp_path / "broken.zarr").mkdir()
     (tmp_path / "broken.zarr/.zgroup").write_text("{")
     for name, reason in (
         ("file", "not a folder"),
         ("empty", "holds no zarr metadata"),
+        ("part", "holds no zarr metadata"),
         ("group", "without an OME-Zarr image .* other"),
         ("broken", "cannot be read"),
     ):
