@@ -11,6 +11,7 @@ from dataclasses import replace
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import numpy as np
@@ -63,7 +64,8 @@ def open_series(path: str | PathLike) -> list[Series]:
         warnings.simplefilter("ignore")
         node = package.open(fspath(path), mode="r")
         if isinstance(node, package.Array):
-            return [_describe_array(path, "", node)]
+            level = _find_level(package, Path(path).absolute())
+            return [_describe(*level, None) if level else _describe_array(path, "", node)]
         images = list(_find_images(path, node, ""))
         if not images:
             inside = ", ".join(sorted(node)[:8]) or "nothing"
@@ -80,6 +82,19 @@ def open_series(path: str | PathLike) -> list[Series]:
             for one, (where, *_) in zip(series, images, strict=True):
                 one.name = where.rstrip("/") or one.name
         return series
+
+
+def _find_level(package: ModuleType, array: Path) -> tuple[Path, str, object, dict] | None:
+    """Find the image of which an array is one level: path, path in it, group, multiscales entry."""
+    for path in array.parents[:2]:
+        if not any((path / name).exists() for name in _METADATA - {".zattrs"}):
+            continue
+        group = package.open(fspath(path), mode="r")
+        for image in _attributes(group).get("multiscales") or []:
+            for level in image.get("datasets") or []:
+                if path / level["path"] == array:
+                    return path, "", group, {**image, "datasets": [level]}
+    return None
 
 
 def _find_images(path: str | PathLike, group, where: str):

@@ -156,6 +156,25 @@ def test_the_largest_level_need_not_be_the_first(tmp_path, version):
     np.testing.assert_array_equal(planes_of(series), pixels)
 
 
+@both_versions
+def test_one_level_knows_what_its_image_says(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    entry = write_image(group, version, "zyx", counting(3, 8, 6), [1, 0.2, 0.2])
+    for axis in entry["axes"]:
+        axis["unit"] = "micrometer"
+    pixels = counting(3, 4, 3)
+    small = group.create_array("down/1", shape=(3, 4, 3), dtype="u2", chunks=(1, 4, 3))
+    small[...] = pixels
+    scale = [{"type": "scale", "scale": [1, 0.4, 0.4]}]
+    entry["datasets"].append({"path": "down/1", "coordinateTransformations": scale})
+    set_attributes(group, version, multiscales=[entry])
+    (series,) = open_series(tmp_path / "a.zarr/down/1")
+    assert (series.axes, series.shape) == ("ZYX", (3, 4, 3))
+    assert series.pixel_size_um == {"x": 0.4, "y": 0.4, "z": 1.0}
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    assert open_series(f"{tmp_path}/a.zarr/0/")[0].pixel_size_um["x"] == 0.2
+
+
 @pytest.mark.parametrize("output", ["physical", {"name": "physical"}])
 def test_coordinate_systems_of_version_0_6(tmp_path, output):
     group = store(tmp_path / "a.zarr", 3)
