@@ -135,7 +135,7 @@ def find_files(path: str | PathLike) -> list[str]:
     if not files:
         raise ClearfieldError(
             f"{path} holds no TIFF files ({', '.join(_SUFFIXES)}), one for each plane; "
-            "mend the path"
+            "mend the path, or export the planes as TIFF"
         )
     for file in files:
         if not Path(file).exists():
@@ -467,11 +467,16 @@ def _read_beside(folder: Path) -> tuple[dict[str, float | None], dict[int, str]]
 
 
 def _read_micromanager(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
-    summary = json.loads(file.read_text("utf-8"))["Summary"]
+    text = file.read_text("utf-8")
+    # What follows describes each plane, and has no end where a recording was stopped.
+    start = text.index("{", text.index('"Summary"'))
+    summary, _ = json.JSONDecoder().raw_decode(text, start)
     names = summary.get("ChNames") or []
     # Version 1 writes the list as text.
     names = json.loads(names) if isinstance(names, str) else names
-    return {"z": micrometres(summary.get("z-step_um"), "µm")}, dict(enumerate(map(str, names)))
+    keys = {"x": "PixelSize_um", "y": "PixelSize_um", "z": "z-step_um"}
+    sizes = {axis: micrometres(summary.get(key), "µm") for axis, key in keys.items()}
+    return sizes, dict(enumerate(map(str, names)))
 
 
 def _read_harmony(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:

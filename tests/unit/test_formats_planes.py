@@ -238,14 +238,17 @@ def test_channels_by_name(tmp_path):
     np.testing.assert_array_equal(planes_of(series)[0], pixels)
 
 
+@pytest.mark.parametrize("cut", [0, 9])  # what a stopped recording leaves
 @pytest.mark.parametrize("names", [["DAPI", "GFP"], '["DAPI","GFP"]'])
-def test_metadata_of_micromanager(tmp_path, names):
+def test_metadata_of_micromanager(tmp_path, names, cut):
     pixels = counting(2, 3, 5, 6)
     write_planes(tmp_path, "img_channel{:03d}_position000_time000000000_z{:03d}.tif", pixels)
-    summary = {"ChNames": names, "z-step_um": -0.5, "Slices": 3}
-    (tmp_path / "metadata.txt").write_text(json.dumps({"Summary": summary}))
+    summary = {"ChNames": names, "z-step_um": -0.5, "Slices": 3, "PixelSize_um": 0.65}
+    text = json.dumps({"Summary": summary, "FrameKey-0-0-0": {"Exposure-ms": 10}})
+    (tmp_path / "metadata.txt").write_text(text[: len(text) - cut])
     (series,) = open_series(tmp_path)
-    assert (series.pixel_size_um["z"], series.channel_names) == (0.5, ["DAPI", "GFP"])
+    assert series.pixel_size_um == {"x": 0.65, "y": 0.65, "z": 0.5}
+    assert series.channel_names == ["DAPI", "GFP"]
 
 
 @pytest.mark.parametrize("newer", [False, True])
