@@ -35,10 +35,8 @@ _WORDS = {
 _TOKEN = re.compile(
     rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_= -]?(\d+)", re.IGNORECASE
 )
-# ImageXpress ends each name with one of its own: "_w1E3A8D5F0-....tif", "_w1_thumbE3A8....tif".
-_GUID = re.compile(
-    r"((?<=_w\d)|(?<=thumb))[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE
-)
+# ImageXpress ends each name with one of its own: "_s2_w1E3A8D5F0-....tif", "_s2_thumbE3A8....tif".
+_GUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
 # Programs with rules of their own, tried first. Their groups: an axis, or P, P2 for parts of a
 # position; c_ is a channel that has a name instead of a number, t_ a time that has.
 _PROGRAMS = tuple(
@@ -49,7 +47,7 @@ _PROGRAMS = tuple(
         # MetaMorph: night_w1DAPI_s2_t3.TIF
         r"(?P<P>.+)_w\d(?P<c_>[A-Z].*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
         # ImageXpress: plate_B02_s3_w1.tif
-        r"(?P<P>.+_[A-P]\d\d(_s\d+)?)_w(?P<C>\d)",
+        r"(?P<P>.+_[A-P]\d\d(_s\d+)?)(_z(?P<Z>\d+))?_w(?P<C>\d)(_t(?P<T>\d+))?",
         # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol),
         # W1F001T0001Z01C1.tif
         r"(?P<P>.+)_T(?P<T>\d{4})(?P<P2>F\d{3})L\d\dA\d\dZ(?P<Z>\d\d)C(?P<C>\d\d)",

@@ -70,6 +70,8 @@ def test_real_folder():
         ),
         ("night_w2Conf 488_BP_s1_t2.TIF", {"C": "Conf 488_BP", "T": 2}),
         ("plate_B02_s3_w1.tif", {"C": 1}),
+        ("plate_B02_s3_z4_w1.tif", {"Z": 4, "C": 1}),
+        ("plate_B02_s3E3A8D5F0-0A1B-4C2D-8E3F-123456789ABC.tif", {}),
         ("TimePoint_2/ZStep_3/plate_B02_s3_w1.tif", {"T": 2, "Z": 3, "C": 1}),
         ("Pos1/img_000000000_DAPI_002.tif", {"T": 0, "C": "DAPI", "Z": 2}),
         ("W1F002T0003Z04C5.tif", {"T": 3, "Z": 4, "C": 5}),
