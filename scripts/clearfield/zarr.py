@@ -200,7 +200,8 @@ def _largest_level(path: str | PathLike, where: str, image: dict) -> dict:
     axes = _listed_axes(image, levels[0])
     if not axes:
         return levels[0]
-    return min(levels, key=lambda level: prod(_scale(level, len(axes))))
+    # An axis may run backwards, and 0 is unknown.
+    return min(levels, key=lambda level: prod(abs(a) or 1 for a in _scale(level, len(axes))))
 
 
 def _listed_axes(image: dict, level: dict) -> list | None:

@@ -141,18 +141,19 @@ def test_scale_of_all_levels_multiplies(tmp_path, version):
 
 
 @both_versions
-def test_the_largest_level_need_not_be_the_first(tmp_path, version):
+@pytest.mark.parametrize(("z", "y"), [(1, 0.2), (1, -0.2), (0, 0.2)])
+def test_the_largest_level_need_not_be_the_first(tmp_path, version, z, y):
     group = store(tmp_path / "a.zarr", version)
     units = dict.fromkeys("zyx", "micrometer")
     pixels = counting(3, 8, 6)
-    entry = write_image(group, version, "zyx", pixels, [1, 0.2, 0.2], units)
+    entry = write_image(group, version, "zyx", pixels, [z, y, 0.2], units)
     small = group.create_array("1", shape=(3, 4, 3), dtype="u2", chunks=(1, 4, 3))
     small[...] = 7
-    scale = [{"type": "scale", "scale": [1, 0.4, 0.4]}]
+    scale = [{"type": "scale", "scale": [z, 2 * y, 0.4]}]
     entry["datasets"].insert(0, {"path": "1", "coordinateTransformations": scale})
     set_attributes(group, version, multiscales=[entry])
     (series,) = open_series(tmp_path / "a.zarr")
-    assert series.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 1.0}
+    assert series.pixel_size_um == {"x": 0.2, "y": 0.2, "z": z or None}
     np.testing.assert_array_equal(planes_of(series), pixels)
 
 
