@@ -537,3 +537,12 @@ def test_a_damaged_chunk_is_an_error(tmp_path):
     (series,) = open_series(tmp_path / "a.zarr")
     with pytest.raises(ClearfieldError, match=r"a\.zarr cannot be read"):
         series.read((0,))
+
+
+@pytest.mark.parametrize("name", ["a.zarr.zip", "a.ozx", "a.ZIP"])
+def test_archives_are_refused(tmp_path, name):
+    from clearfield.reading import open_series as open_any
+
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(ClearfieldError, match=rf"{name} is a zip archive; unpack it"):
+        open_any(str(tmp_path / name))
