@@ -44,8 +44,8 @@ _PROGRAMS = tuple(
     for name in (
         # Micro-Manager 1: img_000000000_DAPI_000.tif
         r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})",
-        # MetaMorph: night_w1DAPI_s2_t3.TIF
-        r"(?P<P>.+)_w\d(?P<c_>[A-Z].*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
+        # MetaMorph: night_w1DAPI_s2_t3.TIF; no number of another kind is part of a channel's name
+        r"(?P<P>.+)_w\d(?P<c_>[A-Z]((?!_[A-Z]+\d).)*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
         # ImageXpress: plate_B02_s3_w1.tif
         r"(?P<P>.+_[A-P]\d\d(_s\d+)?)(_z(?P<Z>\d+))?_w(?P<C>\d)(_t(?P<T>\d+))?",
         # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol),

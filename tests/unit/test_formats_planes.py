@@ -339,9 +339,10 @@ def test_metamorph_names_channels(tmp_path):
         open_series(tmp_path)
 
 
-def test_a_word_that_never_changes_is_part_of_the_name(tmp_path):
+@pytest.mark.parametrize("pattern", ["C3_mouse_z{1}_c{0}.tif", "mouse_w2weeks_z{1}_ch{0}.tif"])
+def test_a_word_that_never_changes_is_part_of_the_name(tmp_path, pattern):
     pixels = counting(2, 3, 5, 6)
-    (series,) = open_series(write_planes(tmp_path, "C3_mouse_z{1}_c{0}.tif", pixels))
+    (series,) = open_series(write_planes(tmp_path, pattern, pixels))
     assert (series.axes, series.shape) == ("ZCYX", (3, 2, 5, 6))
 
 
