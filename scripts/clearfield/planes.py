@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -34,10 +35,8 @@ _WORDS = {
 _TOKEN = re.compile(
     rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_= -]?(\d+)", re.IGNORECASE
 )
-# ImageXpress ends each name with one of its own: "_w1E3A8D5F0-....tif", "_w1_thumbE3A8....tif".
-_GUID = re.compile(
-    r"((?<=_w\d)|(?<=thumb))[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE
-)
+# ImageXpress ends each name with one of its own: "_s2_w1E3A8D5F0-....tif", "_s2_thumbE3A8....tif".
+_GUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
 # Programs with rules of their own, tried first. Their groups: an axis, or P, P2 for parts of a
 # position; c_ is a channel that has a name instead of a number, t_ a time that has.
 _PROGRAMS = tuple(
@@ -45,18 +44,19 @@ _PROGRAMS = tuple(
     for name in (
         # Micro-Manager 1: img_000000000_DAPI_000.tif
         r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})",
-        # MetaMorph: night_w1DAPI_s2_t3.TIF
-        r"(?P<P>.+)_w\d(?P<c_>[A-Z].*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
+        # MetaMorph: night_w1DAPI_s2_t3.TIF; no number of another kind is part of a channel's name
+        r"(?P<P>.+)_w\d(?P<c_>[A-Z]((?!_[A-Z]+\d).)*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
         # ImageXpress: plate_B02_s3_w1.tif
-        r"(?P<P>.+_[A-P]\d\d(_s\d+)?)_w(?P<C>\d)",
+        r"(?P<P>.+_[A-P]\d\d(_s\d+)?)(_z(?P<Z>\d+))?_w(?P<C>\d)(_t(?P<T>\d+))?",
         # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol),
         # W1F001T0001Z01C1.tif
         r"(?P<P>.+)_T(?P<T>\d{4})(?P<P2>F\d{3})L\d\dA\d\dZ(?P<Z>\d\d)C(?P<C>\d\d)",
         r"(?P<P>.*W\d+F\d+)T(?P<T>\d+)Z(?P<Z>\d+)C(?P<C>\d+)",
         # scanR: night--W00001--P00002--Z00000--T00000--DAPI.tif
         r"(?P<P>.*--W\d+(--[A-Z]+\d+)?--P\d+)--Z(?P<Z>\d+)--T(?P<T>\d+)--(?P<c_>.+)",
-        # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff (row, column, field, plane)
-        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)sk(?P<T>\d+)\w*",
+        # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff, r02c03f04p05-ch01t01.tiff (row,
+        # column, field, plane)
+        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)(sk|t)(?P<T>\d+)\w*",
         # In Cell: A - 1(fld 1 wv DAPI - DAPI z 2).tif
         r"(?P<P>[A-P] - \d+\(fld \d+) wv (?P<c_>.+?)( z (?P<Z>\d+))?( time (?P<T>\d+)[^)]*)?\)",
         # Cellomics, EVOS: MFGTMP_120420_A01f00d0.TIF, scan_p00_z00_0_A01f00d0.TIF
@@ -67,6 +67,7 @@ _PROGRAMS = tuple(
 )
 # Beside the planes of ImageXpress, Keyence and others.
 _THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
+_MOST_IN_STEPS = 10**9
 _WAVELENGTH_NM = 200  # numbers of channels are smaller
 
 
@@ -132,7 +133,7 @@ def find_files(path: str | PathLike) -> list[str]:
     if not files:
         raise ClearfieldError(
             f"{path} holds no TIFF files ({', '.join(_SUFFIXES)}), one for each plane; "
-            "mend the path"
+            "mend the path, or export the planes as TIFF"
         )
     for file in files:
         if not Path(file).exists():
@@ -285,7 +286,9 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         # Angles and wavelengths count nothing: none is missing between two of them.
         named = axes[number] in "AE" or isinstance(found[0], str)
         if not named and (axes[number] != "C" or found[0] < _WAVELENGTH_NM):
-            values[number] = range(found[0], found[-1] + 1, _step(found))
+            # A range that is too long to be complete need not be longer.
+            last = min(found[-1], found[0] + _MOST_IN_STEPS)
+            values[number] = range(found[0], last + 1, _step(found))
     _check_complete(path, axes, planes, values)
     shape = tuple(len(found) for found in values)
     ordered = [
@@ -308,14 +311,15 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         finally:  # its functions refer to it: break the circle, so that its file is closed now
             plane.read = plane.bands = None
 
-    size, names = _read_micromanager(Path(ordered[0]).parent)
+    sizes, names = _read_beside(Path(ordered[0]).parent)
+    sizes |= {axis: size for axis, size in first.pixel_size_um.items() if size}
     result = Series(
         name=position,
         axes=axes + first.axes,
         shape=shape + first.shape,
         dtype=first.dtype,
         read=read,
-        pixel_size_um=first.pixel_size_um | ({"z": size} if size else {}),
+        pixel_size_um={axis: sizes.get(axis) for axis in "xyz"},
         channel_names=_channel_names(axes, values, first, names),
         saturation_level=first.saturation_level,
     )
@@ -433,23 +437,69 @@ def _set_in_place(series: Series, files: list[str], first: Series) -> None:
         series.files, series.offsets = files, np.array(offsets, np.int64).reshape(-1, 2)
 
 
-def _channel_names(axes: str, values: list[list], first: Series, listed: list[str]) -> list[str]:
+def _channel_names(
+    axes: str, values: list[Sequence], first: Series, listed: dict[int, str]
+) -> list[str]:
     """Name channels as the names of the files do, or the program, or each file itself."""
     if "C" not in axes:
         return first.channel_names
     found = values[axes.index("C")]
     if isinstance(found[0], str) or found[0] >= _WAVELENGTH_NM:
         return [str(name) for name in found]
-    return [listed[n] for n in found] if found[-1] < len(listed) else []
+    return [listed[n] for n in found] if all(n in listed for n in found) else []
 
 
-def _read_micromanager(folder: Path) -> tuple[float | None, list[str]]:
-    """Read the step in Z (µm) and the channels' names that Micro-Manager writes beside planes."""
-    try:
-        summary = json.loads((folder / "metadata.txt").read_text("utf-8"))["Summary"]
-        names = summary.get("ChNames") or []
-        # Version 1 writes the list as text.
-        names = json.loads(names) if isinstance(names, str) else names
-        return micrometres(summary.get("z-step_um"), "µm"), [str(name) for name in names]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None, []
+def _read_beside(folder: Path) -> tuple[dict[str, float | None], dict[int, str]]:
+    """Read what programs write beside planes: sizes in µm, channels' names by their numbers."""
+    for file, read in (
+        ("metadata.txt", _read_micromanager),
+        ("Index.idx.xml", _read_harmony),
+        ("Index.xml", _read_harmony),
+    ):
+        try:
+            if (folder / file).is_file():
+                return read(folder / file)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, ElementTree.ParseError):
+            pass
+    return {}, {}
+
+
+def _read_micromanager(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
+    text = file.read_text("utf-8")
+    # What follows describes each plane, and has no end where a recording was stopped.
+    start = text.index("{", text.index('"Summary"'))
+    summary, _ = json.JSONDecoder().raw_decode(text, start)
+    names = summary.get("ChNames") or []
+    # Version 1 writes the list as text.
+    names = json.loads(names) if isinstance(names, str) else names
+    keys = {"x": "PixelSize_um", "y": "PixelSize_um", "z": "z-step_um"}
+    sizes = {axis: micrometres(summary.get(key), "µm") for axis, key in keys.items()}
+    return sizes, dict(enumerate(map(str, names)))
+
+
+def _read_harmony(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
+    """Read the index of an Opera Phenix or Operetta, as far as its first field goes."""
+    sizes, names, heights, first = {}, {}, {}, None
+    for _, element in ElementTree.iterparse(file):
+        part = {child.tag.rpartition("}")[2]: child for child in element}
+        kind = element.tag.rpartition("}")[2]
+        if kind not in ("Image", "Entry") or not part:
+            continue
+        if kind == "Image":
+            field = [part[name].text for name in ("Row", "Col", "FieldID")]
+            first = first or field
+            # ASSUME: all fields of a plate were recorded with the same steps.
+            if field != first:
+                break
+            heights[int(part["PlaneID"].text)] = float(part["PositionZ"].text)
+        # Older versions describe each image, newer ones each channel.
+        if "ChannelName" in part:
+            number = element.get("ChannelID") or part["ChannelID"].text
+            names[int(number)] = part["ChannelName"].text or ""
+        for axis in "xy":
+            if (size := part.get(f"ImageResolution{axis.upper()}")) is not None:
+                sizes[axis] = micrometres(size.text, size.get("Unit"))
+    if len(heights) > 1:
+        steps = (max(heights.values()) - min(heights.values())) / (len(heights) - 1)
+        sizes["z"] = micrometres(steps, "m")
+    return sizes, names

@@ -56,13 +56,14 @@ def explained(path: str | PathLike, kind: str) -> Iterator[None]:
         yield
     except (ClearfieldError, MemoryError):
         raise
-    except FileNotFoundError:
-        raise ClearfieldError(f"{path} does not exist; mend the path") from None
     except PermissionError:
         raise ClearfieldError(
             f"{path} may not be read by this user; change its permissions"
         ) from None
     except Exception as error:
+        # Else it is a part of it that is not there.
+        if isinstance(error, FileNotFoundError) and not Path(path).exists():
+            raise ClearfieldError(f"{path} does not exist; mend the path") from None
         cause = " ".join(str(error).split()) or type(error).__name__
         raise ClearfieldError(
             f"{path} cannot be read as {kind} ({cause[:200]}); it is damaged, truncated, "

@@ -4,11 +4,14 @@ The package zarr reads the arrays; the few metadata of OME-Zarr that matter here
 stand in the specification, which costs less to start than a package for them.
 """
 
+import re
 import threading
 import warnings
+from dataclasses import replace
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
+from types import ModuleType
 from xml.etree import ElementTree
 
 import numpy as np
@@ -51,7 +54,7 @@ def open_series(path: str | PathLike) -> list[Series]:
             f"{path} is not a folder, as an OME-Zarr image is; unpack it, or give it the suffix "
             "of what it is"
         )
-    if not any((Path(path) / name).exists() for name in _METADATA):
+    if not any((Path(path) / name).exists() for name in _METADATA - {".zattrs"}):
         raise ClearfieldError(
             f"{path} holds no zarr metadata (.zgroup, .zarray or zarr.json); it was copied in "
             "part: copy it again from its source"
@@ -61,7 +64,8 @@ def open_series(path: str | PathLike) -> list[Series]:
         warnings.simplefilter("ignore")
         node = package.open(fspath(path), mode="r")
         if isinstance(node, package.Array):
-            return [_describe_array(path, "", node)]
+            level = _find_level(package, Path(path).absolute())
+            return [_describe(*level, None) if level else _describe_array(path, "", node)]
         images = list(_find_images(path, node, ""))
         if not images:
             inside = ", ".join(sorted(node)[:8]) or "nothing"
@@ -78,6 +82,19 @@ def open_series(path: str | PathLike) -> list[Series]:
             for one, (where, *_) in zip(series, images, strict=True):
                 one.name = where.rstrip("/") or one.name
         return series
+
+
+def _find_level(package: ModuleType, array: Path) -> tuple[Path, str, object, dict] | None:
+    """Find the image of which an array is one level: path, path in it, group, multiscales entry."""
+    for path in array.parents[:2]:
+        if not any((path / name).exists() for name in _METADATA - {".zattrs"}):
+            continue
+        group = package.open(fspath(path), mode="r")
+        for image in _attributes(group).get("multiscales") or []:
+            for level in image.get("datasets") or []:
+                if path / level["path"] == array:
+                    return path, "", group, {**image, "datasets": [level]}
+    return None
 
 
 def _find_images(path: str | PathLike, group, where: str):
@@ -183,7 +200,8 @@ def _largest_level(path: str | PathLike, where: str, image: dict) -> dict:
     axes = _listed_axes(image, levels[0])
     if not axes:
         return levels[0]
-    return min(levels, key=lambda level: prod(_scale(level, len(axes))))
+    # An axis may run backwards, and 0 is unknown.
+    return min(levels, key=lambda level: prod(abs(a) or 1 for a in _scale(level, len(axes))))
 
 
 def _listed_axes(image: dict, level: dict) -> list | None:
@@ -275,7 +293,7 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
             f"{path}: the array {where or '/'} has the shape {array.shape}, which is no image; "
             "choose another one"
         )
-    _check_pixels(path, array)
+    array = _find_chunks(path, array)
     reader = _Slabs(array, axes)
 
     def read(index: tuple[int, ...]) -> np.ndarray:
@@ -288,17 +306,37 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
     return series
 
 
-def _check_pixels(path: str | PathLike, array) -> None:
-    """Raise where an array has not one chunk (a copy left them behind), or far too few."""
+def _find_chunks(path: str | PathLike, array):
+    """Give an array as its chunks are named; raise where there are none, or far too few."""
     folder = Path(path) / array.path
-    if folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _METADATA:
-        raise ClearfieldError(
-            f"{path} has no pixels: the folder {array.path or '.'} holds metadata alone; "
-            "copy it again from its source"
-        )
+    if not folder.is_dir():
+        return array
+    if not _has_chunks(folder, array):
+        # Nested chunks are the rule from OME-Zarr 0.2 on, and early writers did not say it.
+        mended = _separate(array, "/") if array.metadata.zarr_format == 2 else array
+        if not _has_chunks(folder, mended):
+            raise ClearfieldError(
+                f"{path} has no pixels: the folder {array.path or '.'} holds no chunk where its "
+                "metadata have them; copy it again from its source"
+            )
+        array = mended
     if array.nbytes > _MOST_UNCHECKED_BYTES:  # to count the chunks of a large one takes a while
         stored = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         check_claim(path, stored, array.shape, array.dtype.itemsize)
+    return array
+
+
+def _has_chunks(folder: Path, array) -> bool:
+    """Look for one chunk, or for one folder that may hold some."""
+    key = array.metadata.encode_chunk_key((0,) * array.ndim).partition("/")[0]
+    chunk = re.compile(re.escape(key).replace("0", r"\d+"))
+    return any(chunk.fullmatch(entry.name) for entry in folder.iterdir())
+
+
+def _separate(array, separator: str):
+    """Give an array of version 2 whose chunks have other names."""
+    metadata = replace(array.metadata, dimension_separator=separator)
+    return type(array)(type(array.async_array)(metadata, array.store_path))
 
 
 class _Slabs:

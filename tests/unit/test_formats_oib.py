@@ -174,6 +174,14 @@ def test_what_is_no_image(tmp_path):
             open_series(path)
 
 
+def test_a_plane_that_is_gone_is_not_the_file(tmp_path):
+    path = write_oif(tmp_path / "a.oif", {f"s_Z00{z}": counting(5, 6) for z in (1, 2)}, "XYZ")
+    (series,) = open_series(path)
+    (tmp_path / "a.oif.files/s_Z002.tif").unlink()
+    with pytest.raises(ClearfieldError, match=r"a\.oif cannot be read .*s_Z002\.tif"):
+        series.read((1,))
+
+
 @needs_data
 def test_truncated_oib(tmp_path):
     content = Path(DATA, "06_oib_dv_stk/test.oib").read_bytes()

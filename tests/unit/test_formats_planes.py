@@ -70,6 +70,8 @@ def test_real_folder():
         ),
         ("night_w2Conf 488_BP_s1_t2.TIF", {"C": "Conf 488_BP", "T": 2}),
         ("plate_B02_s3_w1.tif", {"C": 1}),
+        ("plate_B02_s3_z4_w1.tif", {"Z": 4, "C": 1}),
+        ("plate_B02_s3E3A8D5F0-0A1B-4C2D-8E3F-123456789ABC.tif", {}),
         ("TimePoint_2/ZStep_3/plate_B02_s3_w1.tif", {"T": 2, "Z": 3, "C": 1}),
         ("Pos1/img_000000000_DAPI_002.tif", {"T": 0, "C": "DAPI", "Z": 2}),
         ("W1F002T0003Z04C5.tif", {"T": 3, "Z": 4, "C": 5}),
@@ -79,6 +81,7 @@ def test_real_folder():
         ("VID12_A1_1_2020y01m02d_03h30m.tif", {"T": "2020y01m02d_03h30m"}),
         ("img_000000003_GFP 2_007.tif", {"T": 3, "C": "GFP 2", "Z": 7}),
         ("r02c03f04p05-ch1sk6fk1fl1.tiff", {"Z": 5, "C": 1, "T": 6}),
+        ("r02c03f04p05-ch01t06.tiff", {"Z": 5, "C": 1, "T": 6}),
         ("Fez1_slice12.tif", {"Z": 12}),
         ("time-3_z_4.tif", {"T": 3, "Z": 4}),
         ("x20_mitotic7.tif", {}),
@@ -237,14 +240,56 @@ def test_channels_by_name(tmp_path):
     np.testing.assert_array_equal(planes_of(series)[0], pixels)
 
 
+@pytest.mark.parametrize("cut", [0, 9])  # what a stopped recording leaves
 @pytest.mark.parametrize("names", [["DAPI", "GFP"], '["DAPI","GFP"]'])
-def test_metadata_of_micromanager(tmp_path, names):
+def test_metadata_of_micromanager(tmp_path, names, cut):
     pixels = counting(2, 3, 5, 6)
     write_planes(tmp_path, "img_channel{:03d}_position000_time000000000_z{:03d}.tif", pixels)
-    summary = {"ChNames": names, "z-step_um": -0.5, "Slices": 3}
-    (tmp_path / "metadata.txt").write_text(json.dumps({"Summary": summary}))
+    summary = {"ChNames": names, "z-step_um": -0.5, "Slices": 3, "PixelSize_um": 0.65}
+    text = json.dumps({"Summary": summary, "FrameKey-0-0-0": {"Exposure-ms": 10}})
+    (tmp_path / "metadata.txt").write_text(text[: len(text) - cut])
     (series,) = open_series(tmp_path)
-    assert (series.pixel_size_um["z"], series.channel_names) == (0.5, ["DAPI", "GFP"])
+    assert series.pixel_size_um == {"x": 0.65, "y": 0.65, "z": 0.5}
+    assert series.channel_names == ["DAPI", "GFP"]
+
+
+@pytest.mark.parametrize("newer", [False, True])
+@pytest.mark.parametrize("name", ["Index.idx.xml", "Index.xml"])
+def test_index_of_opera_phenix(tmp_path, newer, name):
+    pixels = counting(2, 3, 2, 5, 6)
+    about = (
+        "<ChannelName>channel {}</ChannelName><ImageResolutionX Unit='m'>2E-07</ImageResolutionX>"
+        "<ImageResolutionY Unit='m'>4E-07</ImageResolutionY>"
+    )
+    images = ""
+    for field, z, channel in np.ndindex(2, 3, 2):
+        file = f"r01c01f{field + 1:02d}p{z + 1:02d}-ch{channel + 2}sk1fk1fl1.tiff"
+        tifffile.imwrite(tmp_path / file, pixels[field, z, channel], metadata=None)
+        images += (
+            f"<Image><URL>{file}</URL><Row>1</Row><Col>1</Col><FieldID>{field + 1}</FieldID>"
+            f"<PlaneID>{z + 1}</PlaneID><ChannelID>{channel + 2}</ChannelID>"
+            f"<PositionZ Unit='m'>{1.5e-6 * (z - 1)}</PositionZ>"
+            f"{'' if newer else about.format(channel + 2)}</Image>"
+        )
+    entries = "".join(f"<Entry ChannelID='{n}'>{about.format(n)}</Entry>" for n in (2, 3))
+    (tmp_path / name).write_text(
+        "<EvaluationInputData xmlns='http://www.perkinelmer.com/PEHH/HarmonyV6'>"
+        f"<Wells><Well><Image id='1'/></Well></Wells>{f'<Map>{entries}</Map>' if newer else ''}"
+        f"<Images>{images}</Images></EvaluationInputData>"
+    )
+    series, other = open_series(tmp_path)
+    assert series.axes == other.axes == "ZCTYX"
+    assert series.pixel_size_um == {"x": 0.2, "y": 0.4, "z": 1.5}
+    assert series.channel_names == ["channel 2", "channel 3"]
+    np.testing.assert_array_equal(planes_of(other)[:, :, 0], pixels[1])
+
+
+@pytest.mark.parametrize("text", ["", "<", "<a><Image><Row>1</Row></Image></a>"])
+def test_an_index_that_cannot_be_read_does_no_harm(tmp_path, text):
+    write_planes(tmp_path, "z{}.tif", counting(2, 5, 6))
+    (tmp_path / "Index.xml").write_text(text)
+    (series,) = open_series(tmp_path)
+    assert series.pixel_size_um == {"x": None, "y": None, "z": None}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"Summary": {"z-step_um": "?"}}'])
@@ -294,9 +339,10 @@ def test_metamorph_names_channels(tmp_path):
         open_series(tmp_path)
 
 
-def test_a_word_that_never_changes_is_part_of_the_name(tmp_path):
+@pytest.mark.parametrize("pattern", ["C3_mouse_z{1}_c{0}.tif", "mouse_w2weeks_z{1}_ch{0}.tif"])
+def test_a_word_that_never_changes_is_part_of_the_name(tmp_path, pattern):
     pixels = counting(2, 3, 5, 6)
-    (series,) = open_series(write_planes(tmp_path, "C3_mouse_z{1}_c{0}.tif", pixels))
+    (series,) = open_series(write_planes(tmp_path, pattern, pixels))
     assert (series.axes, series.shape) == ("ZCYX", (3, 2, 5, 6))
 
 
@@ -314,8 +360,9 @@ def test_numbers_may_count_in_steps(tmp_path):
     assert (series.axes, series.shape) == ("TYX", (3, 5, 6))
 
 
-def test_a_number_that_is_far_off_takes_no_memory(tmp_path):
-    for z in (0, 10**15):
+@pytest.mark.parametrize("far", [10**15, 10**25])
+def test_a_number_that_is_far_off_takes_no_memory(tmp_path, far):
+    for z in (0, far):
         tifffile.imwrite(tmp_path / f"a_z{z}.tif", counting(5, 6))
     with pytest.raises(ClearfieldError, match=r"has a gap: a_z1\.tif is missing"):
         open_series(tmp_path)

@@ -141,19 +141,39 @@ def test_scale_of_all_levels_multiplies(tmp_path, version):
 
 
 @both_versions
-def test_the_largest_level_need_not_be_the_first(tmp_path, version):
+@pytest.mark.parametrize(("z", "y"), [(1, 0.2), (1, -0.2), (0, 0.2)])
+def test_the_largest_level_need_not_be_the_first(tmp_path, version, z, y):
     group = store(tmp_path / "a.zarr", version)
     units = dict.fromkeys("zyx", "micrometer")
     pixels = counting(3, 8, 6)
-    entry = write_image(group, version, "zyx", pixels, [1, 0.2, 0.2], units)
+    entry = write_image(group, version, "zyx", pixels, [z, y, 0.2], units)
     small = group.create_array("1", shape=(3, 4, 3), dtype="u2", chunks=(1, 4, 3))
     small[...] = 7
-    scale = [{"type": "scale", "scale": [1, 0.4, 0.4]}]
+    scale = [{"type": "scale", "scale": [z, 2 * y, 0.4]}]
     entry["datasets"].insert(0, {"path": "1", "coordinateTransformations": scale})
     set_attributes(group, version, multiscales=[entry])
     (series,) = open_series(tmp_path / "a.zarr")
-    assert series.pixel_size_um == {"x": 0.2, "y": 0.2, "z": 1.0}
+    assert series.pixel_size_um == {"x": 0.2, "y": 0.2, "z": z or None}
     np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+def test_one_level_knows_what_its_image_says(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    entry = write_image(group, version, "zyx", counting(3, 8, 6), [1, 0.2, 0.2])
+    for axis in entry["axes"]:
+        axis["unit"] = "micrometer"
+    pixels = counting(3, 4, 3)
+    small = group.create_array("down/1", shape=(3, 4, 3), dtype="u2", chunks=(1, 4, 3))
+    small[...] = pixels
+    scale = [{"type": "scale", "scale": [1, 0.4, 0.4]}]
+    entry["datasets"].append({"path": "down/1", "coordinateTransformations": scale})
+    set_attributes(group, version, multiscales=[entry])
+    (series,) = open_series(tmp_path / "a.zarr/down/1")
+    assert (series.axes, series.shape) == ("ZYX", (3, 4, 3))
+    assert series.pixel_size_um == {"x": 0.4, "y": 0.4, "z": 1.0}
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    assert open_series(f"{tmp_path}/a.zarr/0/")[0].pixel_size_um["x"] == 0.2
 
 
 @pytest.mark.parametrize("output", ["physical", {"name": "physical"}])
@@ -315,6 +335,31 @@ def test_a_chunk_that_is_not_there_holds_the_fill_value(tmp_path, version):
     np.testing.assert_array_equal(planes_of(series), [np.full((5, 6), 3), pixels[1]])
 
 
+@pytest.mark.parametrize("compressors", [None, "auto"])
+def test_nested_chunks_that_the_metadata_do_not_announce(tmp_path, compressors):
+    pixels = counting(2, 3, 8, 6)
+    nested = {"chunk_key_encoding": {"name": "v2", "separator": "/"}, "compressors": compressors}
+    group = store(tmp_path / "a.zarr", 2)
+    write_image(group, 2, "czyx", pixels, chunks=(1, 1, 8, 6), **nested)
+    metadata = tmp_path / "a.zarr/0/.zarray"
+    lines = [line for line in metadata.read_text().splitlines() if "dimension_sep" not in line]
+    metadata.write_text("\n".join(lines))
+    (series,) = open_series(tmp_path / "a.zarr")
+    assert (series.offsets is None) == (compressors == "auto")
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@both_versions
+def test_chunks_that_are_named_otherwise_are_not_taken_for_empty(tmp_path, version):
+    group = store(tmp_path / "a.zarr", version)
+    write_image(group, version, "zyx", counting(2, 5, 6), chunks=(1, 5, 6))
+    for chunk in (tmp_path / "a.zarr/0").iterdir():
+        if not chunk.name.startswith((".", "zarr.")):
+            chunk.rename(chunk.with_name("x" + chunk.name))
+    with pytest.raises(ClearfieldError, match=r"a\.zarr has no pixels"):
+        open_series(tmp_path / "a.zarr")
+
+
 @both_versions
 def test_an_array_without_any_chunk(tmp_path, version):
     group = store(tmp_path / "a.zarr", version)
@@ -470,11 +515,14 @@ def test_what_is_no_image(tmp_path):
     (tmp_path / "file.zarr").write_text("text")
     (tmp_path / "empty.zarr").mkdir()
     store(tmp_path / "group.zarr", 3).create_group("other")
+    write_image(store(tmp_path / "part.zarr", 2), 2, "zyx", counting(2, 5, 6))
+    (tmp_path / "part.zarr/.zgroup").unlink()
     (tmp_path / "broken.zarr").mkdir()
     (tmp_path / "broken.zarr/.zgroup").write_text("{")
     for name, reason in (
         ("file", "not a folder"),
         ("empty", "holds no zarr metadata"),
+        ("part", "holds no zarr metadata"),
         ("group", "without an OME-Zarr image .* other"),
         ("broken", "cannot be read"),
     ):
@@ -489,3 +537,12 @@ def test_a_damaged_chunk_is_an_error(tmp_path):
     (series,) = open_series(tmp_path / "a.zarr")
     with pytest.raises(ClearfieldError, match=r"a\.zarr cannot be read"):
         series.read((0,))
+
+
+@pytest.mark.parametrize("name", ["a.zarr.zip", "a.ozx", "a.ZIP"])
+def test_archives_are_refused(tmp_path, name):
+    from clearfield.reading import open_series as open_any
+
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(ClearfieldError, match=rf"{name} is a zip archive; unpack it"):
+        open_any(str(tmp_path / name))
