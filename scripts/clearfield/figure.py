@@ -132,7 +132,9 @@ def draw_figure(
     add_text(figure, MARGIN, 26, shorten(sample, 120), fontsize=14, fontweight="bold")
     add_text(figure, MARGIN, 52, shorten(subtitle, 220), color=GREY)
     if is_stretched(views[0].shape):
-        add_text(figure, MARGIN + 500, 52, "Stretched, not to scale", color=VERMILLION)
+        add_text(
+            figure, width - MARGIN, 52, "Stretched, not to scale", color=VERMILLION, ha="right"
+        )
     for index, view in enumerate(views):
         place = index // down * HALF, TITLE + index % down * row
         _draw_row(figure, view, *place, width // columns, size, pixel_um, projection_name)
