@@ -171,10 +171,17 @@ def parse_name(
     >>> parse_name("img_000000003_DAPI_007.tif")
     ('{T}{C}{Z}', {'T': 3, 'C': 'DAPI', 'Z': 7}, '')
     """
-    folder, slash, name = _GUID.sub("", name).rpartition("/")
+    return _parse_parts(_GUID.sub("", name), idle, Counter())
+
+
+def _parse_parts(
+    name: str, idle: Collection[tuple[str, int]], seen: Counter
+) -> tuple[str, dict[str, int | str], str]:
+    """Find the axes in a name's folders, then in its last part; `seen` counts an axis's words."""
+    folder, slash, name = name.rpartition("/")
     if slash:
         (place, outer, first), (rest, axes, second) = (
-            parse_name(part, idle) for part in (folder, name)
+            _parse_parts(part, idle, seen) for part in (folder, name)
         )
         return f"{place}/{rest}", outer | axes, "_".join(filter(None, (first, second)))
     for program in _PROGRAMS:
@@ -184,7 +191,7 @@ def parse_name(
             axes = {a[0].upper(): v if a.endswith("_") else int(v) for a, v in groups.items()}
             return "{T}{C}{Z}", axes, position
     axes: dict[str, int | str] = {}
-    positions, seen = [], Counter()
+    positions = []
 
     def mark(match: re.Match) -> str:
         axis = _WORDS[match[1].lower()]

@@ -346,6 +346,21 @@ def test_a_word_that_never_changes_is_part_of_the_name(tmp_path, pattern):
     assert (series.axes, series.shape) == ("ZCYX", (3, 2, 5, 6))
 
 
+@pytest.mark.parametrize("pattern", ["c{0}/c3_z{1}.tif", "c3_t{1}/c{0}_z1.tif"])
+def test_a_word_that_never_changes_in_folders_and_names(tmp_path, pattern):
+    pixels = counting(2, 3, 5, 6)
+    for number in np.ndindex(2, 3):
+        file = tmp_path / pattern.format(*number)
+        file.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(file, pixels[number])
+    (series,) = open_series(tmp_path / "*/*.tif")
+    assert set(series.axes) >= set("CYX")
+    assert "Q" not in series.axes
+    found = planes_of(series).reshape((*series.index_shape, 5, 6))
+    found = np.moveaxis(found, series.axes.index("C"), 0)
+    np.testing.assert_array_equal(found.reshape(pixels.shape), pixels)
+
+
 def test_suffixes_in_any_case(tmp_path):
     for z, suffix in enumerate(("tif", "TIF", "tiff")):
         tifffile.imwrite(tmp_path / f"a_z{z}.{suffix}", counting(5, 6))
