@@ -134,7 +134,8 @@ def _ome(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -
         for axis in "xyz"
     }
     names = [element.get("Name") or "" for element in pixels.iterfind("{*}Channel")]
-    names += [""] * (int(pixels.get("SizeC")) - len(names))  # the last ones may be left out
+    count = int(pixels.get("SizeC")) // series.keyframe.samplesperpixel
+    names += [""] * (count - len(names))  # the last ones may be left out
     bits = pixels.get("SignificantBits", "")
     level = 2 ** int(bits) - 1 if bits.isdigit() and 0 < int(bits) <= 32 else None
     return {"pixel_size_um": sizes, "channel_names": names, "saturation_level": level}
@@ -246,7 +247,8 @@ def stk_axis(tif: tifffile.TiffFile) -> str:
     if moved.any() or even:  # evenly spaced heights without distances may be a drift of focus
         return "Z" if moved.all() else "Q"
     times = np.atleast_1d(meta.get("TimeCreated", 0))
-    return "T" if times.size > 1 and np.diff(times).all() else "I"
+    # A clock may tick more slowly than a fast camera.
+    return "T" if np.diff(times).any() else "I"
 
 
 def _stk(tif: tifffile.TiffFile) -> dict:

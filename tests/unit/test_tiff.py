@@ -251,7 +251,7 @@ def test_an_ome_tiff_of_several_files(tmp_path):
     assert "a1.ome.tif is not beside it" in error(tmp_path / names[0])
 
 
-def write_stk(path, pixels, wavelengths, distances=None, heights=None):
+def write_stk(path, pixels, wavelengths, distances=None, heights=None, tick=100):
     """Write planes as MetaMorph does: one page, and tags with values for each plane."""
     planes, height, width = pixels.shape
     data = bytearray(8) + pixels.tobytes()
@@ -265,7 +265,8 @@ def write_stk(path, pixels, wavelengths, distances=None, heights=None):
     unit = put(3, *struct.unpack("<I", b"um\0\0"))
     scale = put(4, size, 5, size, 6, unit)
     fractions = [(0, 0) if step is None else (step, 1000) for step in distances or [1500] * planes]
-    steps = put(*(n for plane in range(planes) for n in (*fractions[plane], 0, 100 * plane, 0, 0)))
+    times = [100 * plane // tick * tick for plane in range(planes)]
+    steps = put(*(n for plane in range(planes) for n in (*fractions[plane], 0, times[plane], 0, 0)))
     waves = put(*(number for wavelength in wavelengths for number in (wavelength, 1)))
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
             (262, 4, 1, 1), (273, 4, 1, 8), (277, 4, 1, 1), (278, 4, 1, height),
@@ -323,6 +324,14 @@ def test_distances_of_metamorph(distances, heights, axis, tmp_path):
     (series,) = open_series(str(path))
     assert series.axes == f"{axis}YX"
     assert series.pixel_size_um["z"] == (0.5 if axis == "Z" else None)
+
+
+@pytest.mark.parametrize(("tick", "axis"), [(200, "T"), (1000, "I")])
+def test_times_of_metamorph(tick, axis, tmp_path):
+    """A clock may tick more slowly than a fast camera; where it stands still, it says nothing."""
+    pixels = RANDOM.integers(0, 4096, (4, 8, 10), dtype="u2")
+    path = write_stk(tmp_path / "a.stk", pixels, [488] * 4, [0] * 4, tick=tick)
+    assert open_series(str(path))[0].axes == f"{axis}YX"
 
 
 def test_micrometres_of_a_slide_scanner(tmp_path):
@@ -668,6 +677,14 @@ def test_channels_of_ome_without_names(tmp_path):
         path = write(tmp_path / "a.ome.tif", np.zeros((2, 8, 9), "u2"), description=found,
                      metadata=None)  # fmt: skip
         assert read(path)[0].channel_names == names
+
+
+def test_channels_of_ome_in_colour(tmp_path):
+    """OME counts each sample of a pixel as a channel, and names them together."""
+    path = write(tmp_path / "a.ome.tif", np.zeros((2, 8, 9, 3), "u1"), photometric="rgb",
+                 metadata={"axes": "CYXS", "Channel": {"Name": ["day", "night"]}})  # fmt: skip
+    stack, _ = read(path, axes="CYXV", select={"V": 1})
+    assert stack.channel_names == ["day", "night"]
 
 
 def test_labels_of_imagej_name_channels(tmp_path):
