@@ -5,6 +5,7 @@ import importlib
 import math
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         saturation_level=series.saturation_level,
         source={
             "name": name,
-            "bytes": _bytes(path),
+            "bytes": _bytes(path, before),
             "series": settings.get("series") or 0,
         },
         settings=settings,
@@ -239,9 +240,9 @@ def _channel_names(series: Series, arranged: Arrangement, settings: dict, name: 
     return [names[i] if names and names[i] else f"channel {i}" for i in range(count)]
 
 
-def _bytes(path: str) -> int:
+def _bytes(path: str, raw: Iterable[str]) -> int:
     here = Path(path)
-    files = here.rglob("*") if here.is_dir() else map(Path, raw_files(path))
+    files = here.rglob("*") if here.is_dir() else map(Path, raw)
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
