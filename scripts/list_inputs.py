@@ -20,11 +20,14 @@ def list_inputs(table: str) -> None:
 
     files = [line.partition("\t") for line in sys.stdin.read().split("\n") if line]
     unread: list[str] = []
+    listed: set[str] = set()
 
     def rows():
         for sample, _, path in files:
             try:
-                yield from describe_series(sample, path, open_series(path))
+                for row in describe_series(sample, path, open_series(path), unread):
+                    listed.add(path)
+                    yield row
             except Exception as error:  # one file must not hide the others
                 known = isinstance(error, ClearfieldError)
                 unread.append(f"{sample}: {error if known else f'{path}: {error!r}'}")
@@ -36,7 +39,7 @@ def list_inputs(table: str) -> None:
         raise ClearfieldError(
             f"none of the {len(files)} files can be read (the lines above say why); mend them"
         )
-    print(f"{count} series in {len(files) - len(unread)} of {len(files)} files: {table}")
+    print(f"{count} series in {len(listed)} of {len(files)} files: {table}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from .errors import ClearfieldError
 from .files import replacing
 from .series import Series
 
@@ -19,7 +20,9 @@ _NOT_IN_NAMES = re.compile(
 )
 
 
-def describe_series(sample: str, path: str, found: list[Series]) -> Iterator[dict[str, str]]:
+def describe_series(
+    sample: str, path: str, found: Sequence[Series], unread: list[str]
+) -> Iterator[dict[str, str]]:
     """Give the row of each series of a file.
 
     Parameters
@@ -28,18 +31,27 @@ def describe_series(sample: str, path: str, found: list[Series]) -> Iterator[dic
         Name of the file's sample; with several series each takes its own name or number too.
     path : str
         As written.
-    found : list of Series
+    found : sequence of Series
+    unread : list of str
+        Takes what is wrong with those that cannot be read: one must not hide the others.
 
     Examples
     --------
     >>> import numpy as np
     >>> one = Series("", "ZYX", (9, 5, 4), np.dtype("u2"), None)
     >>> one.pixel_size_um["z"] = 0.5
-    >>> list(next(describe_series("cell", "cell.lif", [one])).values())
+    >>> list(next(describe_series("cell", "cell.lif", [one], [])).values())
     ['cell', 'cell.lif', '0', '', 'ZYX', '9x5x4', 'uint16', '', '', '0.5', '']
     """
-    labels = name_series([series.name for series in found]) if len(found) > 1 else [""]
-    for number, (label, series) in enumerate(zip(labels, found, strict=True)):
+    known = {}
+    for number in range(len(found)):
+        try:
+            known[number] = found[number]
+        except ClearfieldError as error:
+            unread.append(f"{sample}: {error}")
+    names = [series.name for series in known.values()]
+    labels = name_series(names) if len(found) > 1 else [""]
+    for label, (number, series) in zip(labels, known.items(), strict=True):
         sizes = (series.pixel_size_um[axis] for axis in "xyz")
         values = (
             _join(sample, label, number) if label else sample,

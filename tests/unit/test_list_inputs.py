@@ -64,6 +64,19 @@ def test_it_is_a_sample_sheet(tmp_path, monkeypatch):
     assert (rows["two__second"]["axes"], rows["two__second"]["shape"]) == ("ZYX", "3x5x4")
 
 
+def test_a_position_that_cannot_be_read_does_not_hide_others(tmp_path, monkeypatch, capsys):
+    for position, z in ((1, 0), (1, 1), (2, 0), (2, 2), (3, 0), (3, 1)):
+        tifffile.imwrite(tmp_path / f"a_s{position}_z{z}.tif", np.zeros((5, 4), "u2"))
+    table = tmp_path / "results/inputs.tsv"
+    list_to(monkeypatch, table, [("a", tmp_path)])
+    rows = [(row["sample"], row["load_stack.series"]) for row in rows_of(table)]
+    assert rows == [("a__s1", "0"), ("a__s3", "2")]
+    output = capsys.readouterr()
+    assert "not listed: a: " in output.err
+    assert "a_s2_z1.tif is missing" in output.err
+    assert "2 series in 1 of 1 files" in output.out
+
+
 @pytest.mark.parametrize(
     ("names", "base"),
     [(["d__a__0", "d__a__1"], "d__a"), (["wt", "mutant"], "a"), (["one__a"], "one__a")],
@@ -118,7 +131,7 @@ def test_names_of_series(names, labels):
 
 def test_names_stay_short_and_differ(tmp_path):
     found = [Series("x" * 200 + end, "YX", (2, 2), np.dtype("u1"), None) for end in "ab"]
-    rows = [*describe_series("cell", "1.lif", found), *describe_series("cell", "2.lif", found)]
+    rows = [row for path in ("1.lif", "2.lif") for row in describe_series("cell", path, found, [])]
     write_inputs(tmp_path / "inputs.tsv", rows)
     names = [row["sample"] for row in rows_of(tmp_path / "inputs.tsv")]
     assert len(set(names)) == 4
@@ -130,7 +143,7 @@ def test_any_name_of_a_series_makes_a_sheet_that_is_taken(name, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     Path("1.lif").touch()
     found = [Series(name + end, "YX", (2, 2), np.dtype("u1"), None) for end in "ab"]
-    write_inputs("inputs.tsv", describe_series("cell", "1.lif", found))
+    write_inputs("inputs.tsv", describe_series("cell", "1.lif", found, []))
     assert len(read_as_sheet("inputs.tsv")) == 2
 
 
@@ -138,7 +151,7 @@ def test_control_characters_do_not_break_rows(tmp_path):
     series = Series(
         "a\tb\nc", "CYX", (2, 2, 2), np.dtype("u1"), None, channel_names=["x\ty", '"z"']
     )
-    write_inputs(tmp_path / "inputs.tsv", describe_series("s", "s.lif", [series]))
+    write_inputs(tmp_path / "inputs.tsv", describe_series("s", "s.lif", [series], []))
     (row,) = rows_of(tmp_path / "inputs.tsv")
     assert (row["series_name"], row["channel_names"]) == ("a b c", 'x y, "z"')
 
