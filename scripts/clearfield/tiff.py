@@ -290,6 +290,8 @@ def _series(
         axes = stk_axis(tif) + keyframe.axes
     elif series.kind == "stk" and len(starts) > 1:  # a page for each plane; tifffile has the first
         shape, axes = (len(starts), *shape), f"I{axes}"
+    if series.kind == "imagej":
+        _check_order(tif, dict(zip(axes, shape, strict=True)), name)
     if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
         shape, axes = _count_images(tif, shape, axes, name)
     if keyframe.is_scanimage and series.kind == "uniform" and len(series) > 1:
@@ -339,6 +341,20 @@ def _check_alike(pages: list, directories: dict[int, _Directory] | None, name: s
                 layouts.add(found[path][page.offset].layout)
     if len(layouts) > 1:
         raise ClearfieldError(f"{name} {_UNLIKE}")
+
+
+def _check_order(tif: tifffile.TiffFile, sizes: dict[str, int], name: str) -> None:
+    """Raise where the planes may be in another order than an ImageJ description implies.
+
+    Bio-Formats writes one into plain TIFFs, and the planes in whatever order its source had.
+    """
+    others = sizes.get("Z", 1) * sizes.get("T", 1)
+    if "Bio-Formats" in tif.pages.first.software and sizes.get("C", 1) > 1 and others > 1:
+        raise ClearfieldError(
+            f"{name} does not say whether its channels or its slices and frames come first, as "
+            "Bio-Formats writes plain TIFFs; convert the original again, to .ome.tiff, or where "
+            "ImageJ shows the channels rightly save it from there"
+        )
 
 
 def _count_images(

@@ -741,6 +741,23 @@ def test_planes_of_imagej_that_do_not_follow_one_another(planes, tmp_path):
     assert np.array_equal(found[0, 0], pixels)
 
 
+@pytest.mark.parametrize("shape", [(1, 4, 3), (2, 1, 3), (2, 4, 1), (1, 1, 3)])
+def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_channels(shape, tmp_path):
+    times, slices, channels = shape
+    pixels = RANDOM.integers(0, 9, (times * slices * channels, 20, 30), "u2")
+    text = (
+        f"ImageJ=\nhyperstack=true\nimages={len(pixels)}\nchannels={channels}\n"
+        f"slices={slices}\nframes={times}"
+    )
+    path = write(tmp_path / "a.tif", pixels, description=text, metadata=None,
+                 software="OME Bio-Formats 7.3.1")  # fmt: skip
+    if channels > 1 and len(pixels) > channels:
+        assert "convert the original again, to .ome.tiff" in error(path)
+    else:
+        _, found = read(path)
+        assert np.array_equal(found, pixels.reshape(*shape, 20, 30).swapaxes(1, 2))
+
+
 def test_fewer_planes_in_imagejs_description_than_pages(tmp_path):
     path = write(tmp_path / "a.tif", np.zeros((3, 20, 30), "u2"), imagej=True,
                  metadata={"axes": "ZYX"})  # fmt: skip
