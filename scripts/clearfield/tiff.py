@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -114,9 +115,25 @@ def _open(path: str, xml: str | None) -> tifffile.TiffFile:
             tif.close()
             raise
         if xml is None:
+            _prefer_ome(tif)
             return tif
         tif.close()
-    return tifffile.TiffFile(path, omexml=xml)
+    tif = tifffile.TiffFile(path, omexml=xml)
+    _prefer_ome(tif)
+    return tif
+
+
+def _prefer_ome(tif: tifffile.TiffFile) -> None:
+    """Read a file by its OME-XML that has tifffile's own description, too, as nd2 exports have.
+
+    Unless it is that of another file, which a script copied.
+    """
+    if tif.is_ome and tif.is_shaped:
+        claimed = sum(
+            math.prod(int(pixels.get(f"Size{axis}")) for axis in "XYZCT")
+            for pixels in ElementTree.fromstring(tif.ome_metadata).iterfind("{*}Image/{*}Pixels")
+        )
+        tif.is_shaped = claimed != len(tif.pages) * tif.pages.first.size
 
 
 def _join_pages(found: list[tifffile.TiffPageSeries]) -> list[tifffile.TiffPageSeries]:

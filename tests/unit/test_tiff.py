@@ -670,6 +670,38 @@ def test_channels_of_ome_without_names(tmp_path):
         assert read(path)[0].channel_names == names
 
 
+@pytest.mark.parametrize("axes", [{"metadata": {"axes": "TCZYX"}}, {}])
+def test_ome_xml_goes_before_the_description_of_tifffile(axes, tmp_path):
+    pixels = RANDOM.integers(0, 9, (2, 2, 3, 4, 20, 30), "u2")  # two images, as nd2 exports them
+    names = ["DAPI", "GFP", "Cy5"]
+    meta = {"axes": "TCZYX", "PhysicalSizeX": 0.2, "PhysicalSizeZ": 0.7, "Channel": {"Name": names}}
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for image in pixels:
+            tif.write(image, photometric="minisblack", metadata=meta)
+    with tifffile.TiffFile(path) as tif:
+        xml = tif.ome_metadata.encode()
+    with tifffile.TiffWriter(path, ome=False) as tif:
+        for image in pixels:
+            tif.write(image, photometric="minisblack", description=xml, **axes)
+    for number, image in enumerate(pixels):
+        stack, found = read(path, series=number)
+        assert np.array_equal(found, image)
+        assert stack.channel_names == names
+        assert stack.pixel_size_um == {"x": 0.2, "y": None, "z": 0.7}
+
+
+def test_ome_xml_of_another_image_is_not_believed(tmp_path):
+    pixels = RANDOM.integers(0, 9, (4, 20, 30), "u2")
+    path = write(tmp_path / "a.tif", pixels, ome=True, metadata={"axes": "ZYX", "PhysicalSizeX": 9})
+    with tifffile.TiffFile(path) as tif:
+        xml = tif.ome_metadata.encode()
+    write(path, pixels[0], description=xml, ome=False)
+    stack, found = read(path)
+    assert np.array_equal(found[0, 0], pixels[:1])
+    assert stack.pixel_size_um["x"] is None
+
+
 def test_labels_of_imagej_name_channels(tmp_path):
     pixels = np.zeros((2, 2, 8, 9), "u2")
     labels = {"axes": "ZCYX", "Labels": ["DAPI", "GFP", "DAPI", "GFP"]}
