@@ -78,6 +78,7 @@ def open_series(path: str) -> list[Series]:
             with _open(file, xml) as tif:
                 check_planes(tif, Path(file).name)
                 _check_first_page(tif, Path(file).name)
+                _check_all_described(tif, directories, Path(file).name)
                 every = list(enumerate(_join_pages(tif.series)))
                 whole = [one for one in every if not one[1].keyframe.is_reduced]
                 found = [
@@ -358,6 +359,25 @@ def _check_alike(pages: list, directories: dict[int, _Directory] | None, name: s
                 layouts.add(found[path][page.offset].layout)
     if len(layouts) > 1:
         raise ClearfieldError(f"{name} {_UNLIKE}")
+
+
+def _check_all_described(
+    tif: tifffile.TiffFile, directories: dict[int, _Directory], name: str
+) -> None:
+    """Raise where OME-XML has fewer planes than the file, which would be lost.
+
+    Pages unlike the first are thumbnails, labels or other images, and may be more.
+    """
+    if any(series.kind != "ome" or series.is_multifile for series in tif.series):
+        return
+    layouts = [directory.layout for directory in directories.values()]
+    pages, described = layouts.count(layouts[0]), sum(len(series) for series in tif.series)
+    if pages > described:
+        raise ClearfieldError(
+            f"{name} contradicts itself: its OME-XML describes {described} "
+            f"plane{'s' * (described != 1)} and it has {pages} (was the XML copied from another "
+            "file?); save it again from its source"
+        )
 
 
 def _check_order(tif: tifffile.TiffFile, sizes: dict[str, int], name: str) -> None:

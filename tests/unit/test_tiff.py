@@ -702,6 +702,15 @@ def test_ome_xml_of_another_image_is_not_believed(tmp_path):
     assert stack.pixel_size_um["x"] is None
 
 
+def test_ome_xml_that_leaves_planes_out(tmp_path):
+    pixels = RANDOM.integers(0, 9, (4, 20, 30), "u2")
+    path = write(tmp_path / "a.tif", pixels, ome=True, metadata={"axes": "ZYX"})
+    with tifffile.TiffFile(path) as tif:
+        xml = tif.ome_metadata.encode()
+    write(path, np.tile(pixels, (3, 1, 1)), description=xml, ome=False, metadata=None)
+    assert "its OME-XML describes 4 planes and it has 12" in error(path)
+
+
 def test_labels_of_imagej_name_channels(tmp_path):
     pixels = np.zeros((2, 2, 8, 9), "u2")
     labels = {"axes": "ZCYX", "Labels": ["DAPI", "GFP", "DAPI", "GFP"]}
