@@ -620,7 +620,8 @@ def test_calibration_of_imagej(keywords, expected, tmp_path):
 @pytest.mark.parametrize(
     ("resolution", "unit", "expected"),
     [(72, "inch", None), (300, "inch", None), (118, "centimeter", None), (1, "none", None),
-     (40_000, "centimeter", 0.25), (101_600, "inch", 0.25)],
+     (40_000, "centimeter", 0.25), (101_600, "inch", 0.25), (4, "micrometer", 0.25),
+     (0.1, "micrometer", 10), (4000, "millimeter", 0.25)],
 )  # fmt: skip
 def test_a_print_resolution_is_no_calibration(resolution, unit, expected, tmp_path):
     path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), metadata=None,
