@@ -255,6 +255,9 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
             )
     axes = next(iter(letters))
     unknown = _unknown_number(path, rests)
+    told_apart = {(position, key[1:]) for position, planes in found.items() for key in planes}
+    if len(set(unknown.values())) == len(told_apart) == len(files):
+        unknown = {}  # each file has a number of its own: it counts the files, and is no axis
     result = {}
     for position, planes in found.items():
         indices = {

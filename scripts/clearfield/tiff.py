@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -77,6 +78,7 @@ def open_series(path: str) -> list[Series]:
             with _open(file, xml) as tif:
                 check_planes(tif, Path(file).name)
                 _check_first_page(tif, Path(file).name)
+                _check_all_described(tif, directories, Path(file).name)
                 every = list(enumerate(_join_pages(tif.series)))
                 whole = [one for one in every if not one[1].keyframe.is_reduced]
                 found = [
@@ -114,9 +116,25 @@ def _open(path: str, xml: str | None) -> tifffile.TiffFile:
             tif.close()
             raise
         if xml is None:
+            _prefer_ome(tif)
             return tif
         tif.close()
-    return tifffile.TiffFile(path, omexml=xml)
+    tif = tifffile.TiffFile(path, omexml=xml)
+    _prefer_ome(tif)
+    return tif
+
+
+def _prefer_ome(tif: tifffile.TiffFile) -> None:
+    """Read a file by its OME-XML that has tifffile's own description, too, as nd2 exports have.
+
+    Unless it is that of another file, which a script copied.
+    """
+    if tif.is_ome and tif.is_shaped:
+        claimed = sum(
+            math.prod(int(pixels.get(f"Size{axis}")) for axis in "XYZCT")
+            for pixels in ElementTree.fromstring(tif.ome_metadata).iterfind("{*}Image/{*}Pixels")
+        )
+        tif.is_shaped = claimed != len(tif.pages) * tif.pages.first.size
 
 
 def _join_pages(found: list[tifffile.TiffPageSeries]) -> list[tifffile.TiffPageSeries]:
@@ -290,6 +308,8 @@ def _series(
         axes = stk_axis(tif) + keyframe.axes
     elif series.kind == "stk" and len(starts) > 1:  # a page for each plane; tifffile has the first
         shape, axes = (len(starts), *shape), f"I{axes}"
+    if series.kind == "imagej":
+        _check_order(tif, dict(zip(axes, shape, strict=True)), name)
     if series.kind == "imagej" and len(starts) == 1 and keyframe.is_final:
         shape, axes = _count_images(tif, shape, axes, name)
     if keyframe.is_scanimage and series.kind == "uniform" and len(series) > 1:
@@ -339,6 +359,39 @@ def _check_alike(pages: list, directories: dict[int, _Directory] | None, name: s
                 layouts.add(found[path][page.offset].layout)
     if len(layouts) > 1:
         raise ClearfieldError(f"{name} {_UNLIKE}")
+
+
+def _check_all_described(
+    tif: tifffile.TiffFile, directories: dict[int, _Directory], name: str
+) -> None:
+    """Raise where OME-XML has fewer planes than the file, which would be lost.
+
+    Pages unlike the first are thumbnails, labels or other images, and may be more.
+    """
+    if any(series.kind != "ome" or series.is_multifile for series in tif.series):
+        return
+    layouts = [directory.layout for directory in directories.values()]
+    pages, described = layouts.count(layouts[0]), sum(len(series) for series in tif.series)
+    if pages > described:
+        raise ClearfieldError(
+            f"{name} contradicts itself: its OME-XML describes {described} "
+            f"plane{'s' * (described != 1)} and it has {pages} (was the XML copied from another "
+            "file?); save it again from its source"
+        )
+
+
+def _check_order(tif: tifffile.TiffFile, sizes: dict[str, int], name: str) -> None:
+    """Raise where the planes may be in another order than an ImageJ description implies.
+
+    Bio-Formats writes one into plain TIFFs, and the planes in whatever order its source had.
+    """
+    others = sizes.get("Z", 1) * sizes.get("T", 1)
+    if "Bio-Formats" in tif.pages.first.software and sizes.get("C", 1) > 1 and others > 1:
+        raise ClearfieldError(
+            f"{name} does not say whether its channels or its slices and frames come first, as "
+            "Bio-Formats writes plain TIFFs; convert the original again, to .ome.tiff, or where "
+            "ImageJ shows the channels rightly save it from there"
+        )
 
 
 def _count_images(

@@ -187,10 +187,14 @@ def _inverse(page: tifffile.TiffPage, code: int) -> float | None:
 
 
 def _resolution(page: tifffile.TiffPage) -> dict[str, float | None]:
-    """Take a resolution per inch or cm where it is too fine to be meant for a printer."""
-    unit = {2: "inch", 3: "cm"}.get(int(page.resolutionunit))
-    sizes = [micrometres(_inverse(page, code), unit) for code in (282, 283)]
-    if None in sizes or max(sizes) > _COARSEST_UM:
+    """Take a resolution that is not meant for a printer: too fine, or per mm or µm.
+
+    The latter two are no part of TIFF 6.0; tifffile writes them.
+    """
+    code = int(page.resolutionunit)
+    unit = {2: "inch", 3: "cm", 4: "mm", 5: "µm"}.get(code)
+    sizes = [micrometres(_inverse(page, tag), unit) for tag in (282, 283)]
+    if None in sizes or (code < 4 and max(sizes) > _COARSEST_UM):
         return {}
     # A fraction of 32-bit integers is exact to about 9 digits.
     return {axis: float(f"{size:.9g}") for axis, size in zip("xy", sizes, strict=True)}

@@ -321,6 +321,17 @@ def test_a_number_without_a_word_is_not_guessed(tmp_path):
     np.testing.assert_array_equal(planes_of(series), pixels)  # 10 comes after 9
 
 
+@pytest.mark.parametrize("word", ["", "p000_"])
+def test_a_number_that_counts_all_files_is_no_axis(tmp_path, word):
+    pixels = counting(2, 3, 4, 5, 6)
+    for number, index in enumerate(np.ndindex(2, 3, 4)):
+        name = f"day1-{number:05}_t{index[0]:04}_{word}c{index[1]:02}_z{index[2]:03}.tif"
+        tifffile.imwrite(tmp_path / name, pixels[index])
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.shape) == ("TCZYX", pixels.shape)
+    assert np.array_equal(planes_of(series), pixels)
+
+
 def test_one_file_alone(tmp_path):
     path = write_planes(tmp_path, "image.tif", counting(5, 6))
     (series,) = open_series(path)

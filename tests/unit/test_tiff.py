@@ -629,7 +629,8 @@ def test_calibration_of_imagej(keywords, expected, tmp_path):
 @pytest.mark.parametrize(
     ("resolution", "unit", "expected"),
     [(72, "inch", None), (300, "inch", None), (118, "centimeter", None), (1, "none", None),
-     (40_000, "centimeter", 0.25), (101_600, "inch", 0.25)],
+     (40_000, "centimeter", 0.25), (101_600, "inch", 0.25), (4, "micrometer", 0.25),
+     (0.1, "micrometer", 10), (4000, "millimeter", 0.25)],
 )  # fmt: skip
 def test_a_print_resolution_is_no_calibration(resolution, unit, expected, tmp_path):
     path = write(tmp_path / "a.tif", np.zeros((8, 9), "u2"), metadata=None,
@@ -685,6 +686,47 @@ def test_channels_of_ome_in_colour(tmp_path):
                  metadata={"axes": "CYXS", "Channel": {"Name": ["day", "night"]}})  # fmt: skip
     stack, _ = read(path, axes="CYXV", select={"V": 1})
     assert stack.channel_names == ["day", "night"]
+
+
+@pytest.mark.parametrize("axes", [{"metadata": {"axes": "TCZYX"}}, {}])
+def test_ome_xml_goes_before_the_description_of_tifffile(axes, tmp_path):
+    pixels = RANDOM.integers(0, 9, (2, 2, 3, 4, 20, 30), "u2")  # two images, as nd2 exports them
+    names = ["DAPI", "GFP", "Cy5"]
+    meta = {"axes": "TCZYX", "PhysicalSizeX": 0.2, "PhysicalSizeZ": 0.7, "Channel": {"Name": names}}
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for image in pixels:
+            tif.write(image, photometric="minisblack", metadata=meta)
+    with tifffile.TiffFile(path) as tif:
+        xml = tif.ome_metadata.encode()
+    with tifffile.TiffWriter(path, ome=False) as tif:
+        for image in pixels:
+            tif.write(image, photometric="minisblack", description=xml, **axes)
+    for number, image in enumerate(pixels):
+        stack, found = read(path, series=number)
+        assert np.array_equal(found, image)
+        assert stack.channel_names == names
+        assert stack.pixel_size_um == {"x": 0.2, "y": None, "z": 0.7}
+
+
+def test_ome_xml_of_another_image_is_not_believed(tmp_path):
+    pixels = RANDOM.integers(0, 9, (4, 20, 30), "u2")
+    path = write(tmp_path / "a.tif", pixels, ome=True, metadata={"axes": "ZYX", "PhysicalSizeX": 9})
+    with tifffile.TiffFile(path) as tif:
+        xml = tif.ome_metadata.encode()
+    write(path, pixels[0], description=xml, ome=False)
+    stack, found = read(path)
+    assert np.array_equal(found[0, 0], pixels[:1])
+    assert stack.pixel_size_um["x"] is None
+
+
+def test_ome_xml_that_leaves_planes_out(tmp_path):
+    pixels = RANDOM.integers(0, 9, (4, 20, 30), "u2")
+    path = write(tmp_path / "a.tif", pixels, ome=True, metadata={"axes": "ZYX"})
+    with tifffile.TiffFile(path) as tif:
+        xml = tif.ome_metadata.encode()
+    write(path, np.tile(pixels, (3, 1, 1)), description=xml, ome=False, metadata=None)
+    assert "its OME-XML describes 4 planes and it has 12" in error(path)
 
 
 def test_labels_of_imagej_name_channels(tmp_path):
@@ -756,6 +798,23 @@ def test_planes_of_imagej_that_do_not_follow_one_another(planes, tmp_path):
     stack, found = read(path)
     assert stack.files == [str(path)]
     assert np.array_equal(found[0, 0], pixels)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 3), (2, 1, 3), (2, 4, 1), (1, 1, 3)])
+def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_channels(shape, tmp_path):
+    times, slices, channels = shape
+    pixels = RANDOM.integers(0, 9, (times * slices * channels, 20, 30), "u2")
+    text = (
+        f"ImageJ=\nhyperstack=true\nimages={len(pixels)}\nchannels={channels}\n"
+        f"slices={slices}\nframes={times}"
+    )
+    path = write(tmp_path / "a.tif", pixels, description=text, metadata=None,
+                 software="OME Bio-Formats 7.3.1")  # fmt: skip
+    if channels > 1 and len(pixels) > channels:
+        assert "convert the original again, to .ome.tiff" in error(path)
+    else:
+        _, found = read(path)
+        assert np.array_equal(found, pixels.reshape(*shape, 20, 30).swapaxes(1, 2))
 
 
 def test_fewer_planes_in_imagejs_description_than_pages(tmp_path):
