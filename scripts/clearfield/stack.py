@@ -111,9 +111,9 @@ class Planes:
     ) -> np.ndarray:
         """Read some rows of a plane; from any thread.
 
-        To map takes as long where the system holds a file in large pages, as after it was written,
-        and half as long again where in small ones, as after it came from a disk; and a file that
-        is cut meanwhile is an error here, not the end of the process.
+        To map takes as long where the system holds a file in large pages, and half as long again
+        where in small ones; and a file that is cut meanwhile is an error here, not the end of the
+        process.
 
         Parameters
         ----------
