@@ -67,3 +67,82 @@ def run_tasks(function: Callable[..., None], tasks: Iterable[tuple], threads: in
         helper.join()
     if errors:
         raise errors[0]
+
+
+def run_rows(
+    function: Callable[[int, range, int], None],
+    rows: range,
+    steps: int,
+    *,
+    least: int,
+    threads: int,
+) -> None:
+    """Call ``function(thread, rows, step)`` for every row and step, and wait for all.
+
+    Each thread has a share of the rows, and once it is through with them, half of another's that is
+    not, so that all end together. The steps of a row are done in order.
+
+    Parameters
+    ----------
+    function : callable
+        Its `thread` counts from 0, so that each thread may have memory of its own.
+    rows : range
+    steps : int
+    least : int
+        Shares are cut at multiples of so many rows.
+    threads : int
+
+    Examples
+    --------
+    >>> order = [[] for row in range(8)]
+    >>> def work(thread, rows, step):
+    ...     for row in rows:
+    ...         order[row].append(step)
+    >>> run_rows(work, range(8), 3, least=1, threads=2)
+    >>> order == [[0, 1, 2]] * 8
+    True
+    """
+    share = -(-len(rows) // (max(threads, 1) * least)) * least
+    free = [(0, rows[first : first + share]) for first in range(0, len(rows), share)]
+    if len(free) == 1:
+        for step in range(steps):
+            function(0, rows, step)
+        return
+
+    import threading
+
+    change = threading.Condition()
+    working = waiting = 0
+    failed = False
+
+    def is_settled() -> bool:
+        return bool(free) or not working
+
+    def work(thread: int) -> None:
+        nonlocal working, waiting, failed
+        while True:
+            with change:
+                waiting += 1
+                change.wait_for(is_settled)
+                waiting -= 1
+                if not free:
+                    return
+                step, part = free.pop(0)
+                working += 1
+            done = False
+            try:
+                function(thread, part, step)
+                done = True
+            finally:
+                with change:
+                    working -= 1
+                    failed |= not done
+                    if failed:
+                        free.clear()
+                    elif step + 1 < steps:
+                        half = len(part) // 2 // least * least if waiting else 0
+                        pieces = [part[:half], part[half:]] if half else [part]
+                        free.extend((step + 1, piece) for piece in pieces)
+                    change.notify_all()
+
+    run_tasks(work, [(thread,) for thread in range(len(free))], threads)

@@ -14,13 +14,15 @@ import numpy as np
 
 from .errors import ClearfieldError
 from .memory import new_array
-from .parallel import run_tasks
-from .stack import Planes, Stack, reading_space
+from .parallel import run_rows, run_tasks
+from .stack import Planes, RowReader, Stack
 from .stack_statistics import SAMPLED_ROWS, SamplingSpace, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
 _BLOCK_BYTES = 1 << 22  # of one plane's rows: stays in cache, and outweighs the calls
-_WINDOW_BYTES = 1 << 27  # of planes passed before the next block of rows begins
+_WINDOW_BYTES = 1 << 26  # of planes passed before the next block of rows begins
+_SHARED_ROWS = 8 * SAMPLED_ROWS  # of a thread's share at least
+_GAP_ROWS = 16  # that cost no more to read than another call
 _BAND_BYTES = 1 << 27  # of running results held at a time
 _MEDIAN_BYTES = 1 << 25  # of all planes of the rows that a thread takes at a time
 
@@ -103,7 +105,7 @@ def project(
     if method == "median":
         run = partial(_median, threads=threads)
     else:
-        run = _Running(stack, len(numbers), method, threads).run
+        run = _Running(planes, len(numbers), method, threads).run
     for time in range(times):
         for channel in range(channels):
             found = StackStatistics(
@@ -131,8 +133,8 @@ class _Source(NamedTuple):
     def shape(self) -> tuple[int, int, int]:
         return (len(self.numbers), *self.planes.stack.shape[3:])
 
-    def rows(self, z: int, first: int, last: int, space: np.ndarray | None = None) -> np.ndarray:
-        return self.planes.rows((self.time, self.channel, self.numbers[z]), first, last, space)
+    def index(self, z: int) -> tuple[int, int, int]:
+        return self.time, self.channel, self.numbers[z]
 
 
 def _native(rows: np.ndarray, space: np.ndarray) -> np.ndarray:
@@ -146,7 +148,8 @@ def _native(rows: np.ndarray, space: np.ndarray) -> np.ndarray:
 class _Running:
     """Keeps running results of a band of rows while the planes of a time and channel pass by."""
 
-    def __init__(self, stack: Stack, depth: int, method: str, threads: int) -> None:
+    def __init__(self, planes: Planes, depth: int, method: str, threads: int) -> None:
+        stack = planes.stack
         *_, height, width = stack.shape
         self._dtype = dtype = np.dtype(stack.dtype).newbyteorder("=")
         self._is_max = method == "max"
@@ -156,41 +159,45 @@ class _Running:
             kinds.append(np.dtype("u4"))  # how many planes have a pixel
         band = _multiple(_BAND_BYTES // (width * sum(kind.itemsize for kind in kinds)), height)
         row_bytes = width * dtype.itemsize
-        threads = max(threads, 1)
-        self._share = -(-band // (threads * SAMPLED_ROWS)) * SAMPLED_ROWS  # of each thread
-        self._rows = _multiple(_BLOCK_BYTES // row_bytes, self._share)  # of a block
+        self._threads = max(threads, 1)
+        share = -(-band // (self._threads * SAMPLED_ROWS)) * SAMPLED_ROWS
+        self._rows = _multiple(_BLOCK_BYTES // row_bytes, share)  # of a block
         self._window = max(1, _WINDOW_BYTES // (band * row_bytes))
-        self._bands = [(top, min(top + band, height)) for top in range(0, height, band)]
-        self._depth, self._threads = depth, threads
+        self._bands = [range(top, min(top + band, height)) for top in range(0, height, band)]
+        self._depth = depth
         self._results = [new_array((band, width), kind) for kind in kinds]
+        self._highest = np.zeros(band, dtype)  # of each row, in all planes
         self._workers = [
             _Worker(
-                space=reading_space(self._rows * row_bytes),
+                reader=RowReader(planes, self._rows * row_bytes),
                 native=new_array((self._rows, width), dtype),
                 sampling=SamplingSpace(-(-self._rows // SAMPLED_ROWS), width, dtype),
             )
-            for _ in range(0, band, self._share)
+            for _ in range(self._threads)
         ]
 
     def run(
         self, source: _Source, statistics: StackStatistics
     ) -> Iterator[tuple[int, int, np.ndarray]]:
         """Give first row, last row (excluded) and result of each band."""
-        for top, bottom in self._bands:
+        steps = -(-self._depth // self._window)
+        for band in self._bands:
 
-            def work(begin: int, worker: _Worker, top: int = top, bottom: int = bottom) -> None:
-                end = min(begin + self._share, bottom)
-                for first in range(0, self._depth, self._window):
-                    planes = range(first, min(first + self._window, self._depth))
-                    for row in range(begin, end, self._rows):
-                        rows = range(row, min(row + self._rows, end))
-                        held = [result[row - top : rows.stop - top] for result in self._results]
-                        self._pass(source, statistics, planes, rows, held, worker)
+            def work(thread: int, part: range, step: int, top: int = band.start) -> None:
+                worker, first = self._workers[thread], step * self._window
+                planes = range(first, min(first + self._window, self._depth))
+                for row in range(part.start, part.stop, self._rows):
+                    rows = range(row, min(row + self._rows, part.stop))
+                    at = slice(row - top, rows.stop - top)
+                    held = [result[at] for result in self._results]
+                    highest = self._highest[at]
+                    self._pass(source, statistics, planes, rows, held, highest, worker)
+                    if planes.stop == self._depth:
+                        self._count(source, statistics, rows, held, highest, worker)
 
-            begins = range(top, bottom, self._share)
-            run_tasks(work, list(zip(begins, self._workers, strict=False)), self._threads)
-            held = [result[: bottom - top] for result in self._results]
-            yield top, bottom, self._finish(held, self._depth)
+            run_rows(work, band, steps, least=_SHARED_ROWS, threads=self._threads)
+            held = [result[: len(band)] for result in self._results]
+            yield band.start, band.stop, self._finish(held, self._depth)
 
     def _pass(
         self,
@@ -199,32 +206,49 @@ class _Running:
         planes: range,
         rows: range,
         held: list[np.ndarray],
+        highest: np.ndarray,
         worker: "_Worker",
     ) -> None:
         """Let a block of rows of some planes pass by its running results."""
-
-        def read(z: int) -> np.ndarray:
-            return source.rows(z, rows.start, rows.stop, worker.space)
-
-        highest = None
         for z in planes:
-            block = _native(read(z), worker.native)
+            block = worker.reader.rows(source.index(z), rows.start, rows.stop)
+            block = _native(block, worker.native)
             if self._dtype.kind == "f":
                 block = _mark_missing(block, statistics)
             (self._step if z else self._start)(held, block)
             statistics.sample(z, rows.start, block, worker.sampling)  # it is in the cache now
             if not self._is_max:
-                high = _highest(block)
-                highest = high if highest is None else np.fmax(highest, high)
-        # A running maximum is at most the largest value so far. Only blocks that reach a detector's
-        # level are read again, to count there.
-        statistics.count(map(read, planes), _highest(held[0]) if self._is_max else highest)
+                (_keep_largest if z else _set_first)([highest], _highest_of_rows(block))
+
+    def _count(
+        self,
+        source: _Source,
+        statistics: StackStatistics,
+        rows: range,
+        held: list[np.ndarray],
+        highest: np.ndarray,
+        worker: "_Worker",
+    ) -> None:
+        """Count saturated pixels, in those rows alone that have the largest value of the block."""
+        if self._is_max:
+            highest = _highest_of_rows(held[0])
+        level = _highest(highest)
+
+        def reached() -> Iterator[np.ndarray]:
+            parts = _runs(highest == level)
+            for z in range(self._depth):
+                for first, last in parts:
+                    at = rows[first:last]
+                    block = worker.reader.rows(source.index(z), at.start, at.stop)
+                    yield _native(block, worker.native)
+
+        statistics.count(reached(), level)
 
 
 class _Worker(NamedTuple):
     """Memory of one thread, the same for each time and channel."""
 
-    space: np.ndarray
+    reader: RowReader
     native: np.ndarray
     sampling: SamplingSpace
 
@@ -247,6 +271,26 @@ def _mark_missing(rows: np.ndarray, statistics: StackStatistics) -> np.ndarray:
         return rows
     statistics.count_missing(rows.size - int(np.count_nonzero(finite)))
     return np.where(finite, rows, rows.dtype.type(np.nan))
+
+
+def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:
+    """Give first and last (excluded) of each run of True; short gaps are no gaps.
+
+    Examples
+    --------
+    >>> chosen = np.zeros(100, bool)
+    >>> chosen[[3, 4, 9, 70]] = True
+    >>> _runs(chosen)
+    [(3, 10), (70, 71)]
+    """
+    at = np.flatnonzero(chosen)
+    gaps = np.flatnonzero(np.diff(at) > _GAP_ROWS)
+    firsts, lasts = at[np.r_[0, gaps + 1]], at[np.r_[gaps, -1]]
+    return [(int(first), int(last) + 1) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _highest_of_rows(rows: np.ndarray) -> np.ndarray:
+    return (np.fmax if rows.dtype.kind == "f" else np.maximum).reduce(rows, axis=1)
 
 
 def _highest(rows: np.ndarray) -> float:
@@ -351,7 +395,7 @@ def _median(
         values = np.empty((depth, end - row, width), dtype)
         sampling = SamplingSpace(-(-rows_at_once // SAMPLED_ROWS), width, dtype)
         for z in range(depth):
-            values[z] = source.rows(z, row, end)
+            values[z] = source.planes.rows(source.index(z), row, end)
             if dtype.kind == "f":
                 values[z] = _mark_missing(values[z], statistics)
             statistics.sample(z, row, values[z], sampling)

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
-from clearfield.resources import SNAKEMAKE_MB, job_disk_mb, job_memory_mb, job_threads, measure
+from clearfield.resources import (
+    SNAKEMAKE_MB,
+    job_disk_mb,
+    job_memory_mb,
+    job_threads,
+    mapped_mb,
+    measure,
+)
 
 pytestmark = pytest.mark.second_tier
 ROOT = Path(__file__).parents[2]
@@ -107,6 +114,8 @@ def test_estimates_lie_within_a_factor_of_two(
         granted = job_memory_mb(rule, geometry, config)
         peak, written = run_job(rule, folder, raw, config, job_threads(geometry), granted)
         estimate = granted - SNAKEMAKE_MB
+        if rule == "project_stack" and projection != "median":
+            peak += mapped_mb(geometry)  # under a limit of addresses, nothing is mapped
         # Rounded up to 50 MB: small jobs may be given that much more.
         assert peak <= estimate <= 2 * peak + 50, (rule, peak, estimate)
         disk = job_disk_mb(rule, geometry, config)

@@ -121,6 +121,20 @@ def test_saturation_is_counted_in_every_method(method, tmp_path):
     assert [row["maximum"] for row in found] == [4095, 65535]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_saturated_pixels_are_counted_wherever_they_lie(method, threads, tmp_path, monkeypatch):
+    random = np.random.default_rng(9)
+    pixels = random.integers(0, 4000, (1, 1, 9, 301, 31), dtype="u2")
+    for z, row, column in random.integers(0, (9, 301, 31), (40, 3)):
+        pixels[0, 0, z, row, column] = 4095
+    pixels[0, 0, 2:5, 250:270] = 4095
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 31 * 2 * 100)
+    _, found = whole(stack_of(pixels, tmp_path), method, threads=threads)
+    expected = np.count_nonzero(pixels == 4095) / pixels.size
+    assert found[0]["saturated_fraction"] == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_level_of_the_metadata_goes_first_unless_pixels_exceed_it(tmp_path):
     pixels = np.full((1, 1, 4, 40, 10), 4095, "u2")
     planes = stack_of(pixels, tmp_path)

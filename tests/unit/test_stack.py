@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from clearfield import stack as module
 from clearfield.errors import ClearfieldError
 from clearfield.reading import load
-from clearfield.stack import read_stack, this_boot
+from clearfield.stack import RowReader, read_stack, this_boot
 
 
 @pytest.fixture
@@ -119,3 +120,88 @@ def test_more_files_than_can_be_mapped_at_once(tmp_path):
     stack.shape = (1, 1, 70, 2, 2)
     planes = stack.open(tmp_path / "a.stack")
     assert [int(planes[0, 0, z][0, 0]) for z in range(70)] == list(range(70))
+
+
+@pytest.fixture
+def maps(monkeypatch):
+    """Count the maps that readers make, of 8 KB at a time."""
+    made = []
+    plain = module._OpenFile.map
+    monkeypatch.setattr(
+        module._OpenFile, "map", lambda *values: made.append(values[1:]) or plain(*values)
+    )
+    monkeypatch.setattr(module, "_PART_BYTES", 8192)
+    monkeypatch.setattr(module, "_page_faults", lambda: 0)
+    return made
+
+
+def big_planes(folder):
+    """A stack of 5 planes of 60 x 200 pixels of 16 bits, whose data begin anywhere; its pixels."""
+    pixels = np.random.default_rng(8).integers(0, 65536, (5, 60, 200), "u2")
+    tifffile.imwrite(
+        folder / "b.tif", pixels, photometric="minisblack", metadata={"axes": "ZYX"},
+        description="x" * 77,
+    )  # fmt: skip
+    return load(str(folder / "b.tif"), folder / "b.stack", {}).open(folder / "b.stack"), pixels
+
+
+def read_all(planes, readers=1, rows=15):
+    """All rows of all planes by readers in turn."""
+    several = [RowReader(planes, rows * 400) for _ in range(readers)]
+    return np.array([
+        [several[z % readers].rows((0, 0, z), row, row + rows).copy() for row in range(0, 60, rows)]
+        for z in range(5)
+    ]).reshape(5, 60, 200)  # fmt: skip
+
+
+@pytest.mark.parametrize("readers", [1, 3])
+def test_a_reader_gives_the_rows_of_a_map(tmp_path, maps, readers):
+    planes, pixels = big_planes(tmp_path)
+    assert np.array_equal(read_all(planes, readers), pixels)
+    assert maps
+    assert not planes._parts  # no map outlives its readers
+
+
+def test_no_more_than_two_parts_are_mapped(tmp_path, maps):
+    planes, pixels = big_planes(tmp_path)
+    readers = [RowReader(planes, 400) for _ in range(5)]
+    rows = [reader.rows((0, 0, z), 0, 1) for z, reader in enumerate(readers)]
+    assert len(maps) == len(planes._parts) == 2
+    assert np.array_equal(np.array(rows)[:, 0], pixels[:, 0])
+
+
+def test_a_file_is_read_where_its_map_costs_more(tmp_path, maps, monkeypatch):
+    planes, pixels = big_planes(tmp_path)
+    count = iter(range(0, 10**9, 100))  # each look at the counter finds 100 page faults more
+    monkeypatch.setattr(module, "_page_faults", lambda: next(count))
+    costs = iter(range(1000))
+    monkeypatch.setattr("time.thread_time", lambda: next(costs) ** 2)  # what comes later costs more
+    assert np.array_equal(read_all(planes), pixels)
+    assert 1 <= len(maps) <= 4  # of the 20 blocks
+
+
+@pytest.mark.parametrize("reason", ["system", "addresses", "not in memory", "no room"])
+def test_a_file_that_shall_not_be_mapped_is_read(tmp_path, maps, monkeypatch, reason):
+    def fail(*_):
+        raise OSError(reason)
+
+    planes, pixels = big_planes(tmp_path)
+    if reason == "system":
+        monkeypatch.delattr(os, "RWF_NOWAIT")
+    elif reason == "addresses":
+        monkeypatch.setattr("resource.getrlimit", lambda _: (1 << 30, 1 << 30))
+    elif reason == "not in memory":
+        monkeypatch.setattr(module._OpenFile, "touch", fail)
+    else:
+        monkeypatch.setattr(module._OpenFile, "map", fail)
+    assert np.array_equal(read_all(planes), pixels)
+    assert not maps
+
+
+def test_a_file_that_is_cut_under_a_reader_is_an_error(tmp_path, maps):
+    planes, pixels = big_planes(tmp_path)
+    reader = RowReader(planes, 400)
+    assert np.array_equal(reader.rows((0, 0, 0), 3, 4)[0], pixels[0, 3])
+    os.truncate(tmp_path / "b.tif", 60_000)
+    with pytest.raises(ClearfieldError, match=r"b\.tif has changed since it was loaded"):
+        reader.rows((0, 0, 4), 0, 1)
