@@ -24,7 +24,7 @@ def new_array(shape: tuple[int, ...], dtype: np.dtype | str) -> np.ndarray:
     dtype = np.dtype(dtype)
     count = math.prod(shape)
     size = max(count * dtype.itemsize, 1)
-    if size > _LARGE // 4:
+    if size >= _LARGE:
         size = -(-size // _LARGE) * _LARGE  # the system places whole large pages as such
     memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if size >= _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):

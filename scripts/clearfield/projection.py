@@ -167,9 +167,10 @@ class _Running:
         self._depth = depth
         self._results = [new_array((band, width), kind) for kind in kinds]
         self._highest = np.zeros(band, dtype)  # of each row, in all planes
+        maps = planes.is_mapped_fast()
         self._workers = [
             _Worker(
-                reader=RowReader(planes, self._rows * row_bytes),
+                reader=RowReader(planes, self._rows * row_bytes, maps=maps),
                 native=new_array((self._rows, width), dtype),
                 sampling=SamplingSpace(-(-self._rows // SAMPLED_ROWS), width, dtype),
             )

@@ -3,8 +3,6 @@
 import json
 import mmap
 import os
-import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,8 +17,13 @@ from .memory import new_array
 _PAGE = 4096  # bytes of memory; decoded pixels in a .stack file begin at one
 _CACHE_LINE = 64
 _OPEN_FILES = 64
+_LARGE_PAGE = 1 << 21
 _PART_BYTES = 1 << 28  # of a file that are mapped at a time; whole large pages
-_FAULT_BYTES = 1 << 18  # that a page fault has to map, or to copy them may be cheaper
+_WORTH_BYTES = 1 << 26  # of a stack: below, to find out whether maps are fast costs what they save
+_PLACES = 16  # where it is found out whether maps are fast
+_FAULT_AROUND = 1 << 16  # bytes that one page fault maps at least
+_FAULT_BYTES = 5 << 16  # that it has to map, or a copy costs less
+_NO_MAP = (OSError, ValueError, OverflowError)  # why a file is read: not in memory, no room, cut
 _NOTHING = np.empty(0, np.uint8)
 
 
@@ -149,7 +152,35 @@ class Planes:
         row_bytes = self.stack.plane_bytes // height
         return file, start + first * row_bytes, (last - first) * row_bytes
 
-    def _part(self, file: int, number: int, block_bytes: int) -> np.ndarray:
+    def is_mapped_fast(self) -> bool:
+        """Tell whether a map of the files costs less than to read them.
+
+        It saves a copy, and with it a fifth of a projection, where the system holds the files in
+        large pages; in pages of 4 KB, each touch of 64 KB is a page fault, and it takes twice as
+        long. So page faults are counted in some places. Files that are not in memory are read, and
+        so are those whose file system (a network's, for one) does not tell: there, a page fault may
+        find the file cut or its server gone, which ends a process without a word.
+        """
+        stack, faults, touched = self.stack, 0, 0
+        if len(stack.offsets) * stack.plane_bytes < _WORTH_BYTES or not _may_map():
+            return False
+        size = min(stack.plane_bytes, _LARGE_PAGE)
+        for place in range(_PLACES):  # in other planes, and in other rows of these
+            file, start = stack.offsets[place * len(stack.offsets) // _PLACES]
+            start += (stack.plane_bytes - size) * place // _PLACES
+            begin = start // _LARGE_PAGE * _LARGE_PAGE
+            end = -(-(start + size) // _LARGE_PAGE) * _LARGE_PAGE
+            try:
+                mapped = self._open(file).map(begin, end, start, size)
+            except _NO_MAP:
+                return False
+            before = _page_faults()
+            mapped[start - begin :][:size:_FAULT_AROUND].max()
+            faults += _page_faults() - before
+            touched += size
+        return faults * _FAULT_BYTES <= touched
+
+    def _part(self, file: int, number: int, block_bytes: int, *needed: int) -> np.ndarray:
         """Map a part of a file and a block more; the same for every thread that is there.
 
         An OSError where two such parts are mapped: threads that are far from each other shall not
@@ -160,7 +191,7 @@ class Planes:
             begin, size = number * _PART_BYTES, _PART_BYTES + block_bytes
             if sum(map(len, self._parts.values())) > size:
                 raise OSError("two parts are mapped")
-            part = self._open(file).map(begin, begin + size)
+            part = self._open(file).map(begin, begin + size, *needed)
             self._parts[file, number] = part
         return part
 
@@ -198,76 +229,42 @@ def reading_space(size: int) -> np.ndarray:
 
 
 class RowReader:
-    """Gives rows of planes to one thread in the faster way: a map of the file, or `Planes.rows`.
-
-    A map saves a copy, and with it a fifth of a projection, where the system holds the file in
-    large pages; in small ones, each touch of 64 KB is a page fault, and it takes twice as long. So
-    the faults are counted, and where they are many, rows are read for a while. So they are where
-    the file is not in memory, or its file system (a network's, for one) does not tell: there, a
-    page fault may find the file cut or its server gone, which ends a process without a word.
+    """Gives rows of planes to one thread, of a map of the file or by `Planes.rows`.
 
     Parameters
     ----------
     planes : Planes
     block_bytes : int
         Of the rows asked for at a time, at most; the same for all readers of the planes.
+    maps : bool
+        Whether to map (`Planes.is_mapped_fast`).
     """
 
-    def __init__(self, planes: Planes, block_bytes: int) -> None:
-        self._planes, self._block_bytes = planes, block_bytes
+    def __init__(self, planes: Planes, block_bytes: int, *, maps: bool) -> None:
+        self._planes, self._block_bytes, self._maps = planes, block_bytes, maps
         self._space = reading_space(block_bytes)
         self._file, self._begin, self._map = -1, 0, _NOTHING
-        self._given, self._mapped = 0, False  # bytes of the rows given last, and whether of a map
-        self._time, self._faults = 0.0, 0  # of this thread until then
-        self._read_cost = 0.0  # processor time for a byte that was read last
-        self._pause = 2 * block_bytes
-        self._wait = 0 if _may_map() else sys.maxsize  # bytes to read until a map
 
     def rows(self, index: tuple[int, int, int], first: int, last: int) -> np.ndarray:
         """Give some rows of a plane, the last one excluded, to be used before the next call."""
-        file, start, size = self._planes._place(index, first, last)
-        self._judge()
-        if self._wait <= 0 and not self._is_mapped(file, start, size):
-            self._map_part(file, start, size)
-        self._given, self._mapped = size, self._wait <= 0
-        if not self._mapped:
-            self._wait -= size
-            return self._planes.rows(index, first, last, self._space)
-        begin = start - self._begin
-        return self._planes._shaped(self._map[begin : begin + size], last - first)
-
-    def _judge(self) -> None:
-        """Learn from what the rows given last have cost, whatever was done with them."""
-        now, faults = time.thread_time(), _page_faults()
-        if self._given:
-            cost = (now - self._time) / self._given
-            many = _FAULT_BYTES * (faults - self._faults) > self._given
-            if not self._mapped:
-                self._read_cost = cost
-            elif many and cost > self._read_cost:
-                self._put_off()
-            else:
-                self._pause = 2 * self._block_bytes
-        self._time, self._faults = now, faults
+        if self._maps:
+            file, start, size = self._planes._place(index, first, last)
+            if self._is_mapped(file, start, size) or self._map_part(file, start, size):
+                begin = start - self._begin
+                return self._planes._shaped(self._map[begin : begin + size], last - first)
+        return self._planes.rows(index, first, last, self._space)
 
     def _is_mapped(self, file: int, start: int, size: int) -> bool:
         return file == self._file and 0 <= start - self._begin <= len(self._map) - size
 
-    def _map_part(self, file: int, start: int, size: int) -> None:
-        """Map the part of a file that holds so many bytes, or put it off."""
+    def _map_part(self, file: int, start: int, size: int) -> bool:
+        """Map the part of a file where so many bytes begin, if that is possible."""
         self._map = _NOTHING  # the part before is given back once no other thread holds it
         number = start // _PART_BYTES
         self._file, self._begin = file, number * _PART_BYTES
-        # Not in memory, or not known; too much is mapped; or the file is cut meanwhile.
-        with suppress(OSError, ValueError, OverflowError):
-            self._planes._open(file).touch(start, start + size - 1)
-            self._map = self._planes._part(file, number, self._block_bytes)
-        if not self._is_mapped(file, start, size):
-            self._put_off()
-
-    def _put_off(self) -> None:
-        self._wait = self._pause
-        self._pause *= 2
+        with suppress(*_NO_MAP):
+            self._map = self._planes._part(file, number, self._block_bytes, start, size)
+        return self._is_mapped(file, start, size)
 
 
 def _may_map() -> bool:
@@ -291,14 +288,15 @@ class _OpenFile:
     def __init__(self, path: str) -> None:
         self.descriptor = os.open(path, os.O_RDONLY)
 
-    def touch(self, *offsets: int) -> None:
-        """Raise OSError where the system does not say that it holds these bytes in memory."""
-        for offset in offsets:
+    def map(self, begin: int, end: int, start: int, size: int) -> np.ndarray:
+        """Map bytes from `begin`, a multiple of the page size, to `end` or the file's end.
+
+        An error of `_NO_MAP` where `size` bytes from `start` are not all in the file, or the system
+        does not say that it holds them in memory.
+        """
+        for offset in (start, start + size - 1):
             if not os.preadv(self.descriptor, [bytearray(1)], offset, os.RWF_NOWAIT):
                 raise OSError("the file ends before")
-
-    def map(self, begin: int, end: int) -> np.ndarray:
-        """Map bytes from `begin`, a multiple of the page size, to `end` or the file's end."""
         length = min(end, os.fstat(self.descriptor).st_size) - begin
         mapped = mmap.mmap(self.descriptor, length, mmap.MAP_SHARED, mmap.PROT_READ, offset=begin)
         return np.frombuffer(mapped, np.uint8)

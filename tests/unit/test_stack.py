@@ -124,14 +124,13 @@ def test_more_files_than_can_be_mapped_at_once(tmp_path):
 
 @pytest.fixture
 def maps(monkeypatch):
-    """Count the maps that readers make, of 8 KB at a time."""
+    """Note the maps that are made, of 8 KB at a time."""
     made = []
     plain = module._OpenFile.map
     monkeypatch.setattr(
         module._OpenFile, "map", lambda *values: made.append(values[1:]) or plain(*values)
     )
     monkeypatch.setattr(module, "_PART_BYTES", 8192)
-    monkeypatch.setattr(module, "_page_faults", lambda: 0)
     return made
 
 
@@ -145,9 +144,9 @@ def big_planes(folder):
     return load(str(folder / "b.tif"), folder / "b.stack", {}).open(folder / "b.stack"), pixels
 
 
-def read_all(planes, readers=1, rows=15):
+def read_all(planes, readers=1, rows=15, maps=True):
     """All rows of all planes by readers in turn."""
-    several = [RowReader(planes, rows * 400) for _ in range(readers)]
+    several = [RowReader(planes, rows * 400, maps=maps) for _ in range(readers)]
     return np.array([
         [several[z % readers].rows((0, 0, z), row, row + rows).copy() for row in range(0, 60, rows)]
         for z in range(5)
@@ -160,48 +159,59 @@ def test_a_reader_gives_the_rows_of_a_map(tmp_path, maps, readers):
     assert np.array_equal(read_all(planes, readers), pixels)
     assert maps
     assert not planes._parts  # no map outlives its readers
+    maps.clear()
+    assert np.array_equal(read_all(planes, readers, maps=False), pixels)
+    assert not maps
 
 
 def test_no_more_than_two_parts_are_mapped(tmp_path, maps):
     planes, pixels = big_planes(tmp_path)
-    readers = [RowReader(planes, 400) for _ in range(5)]
+    readers = [RowReader(planes, 400, maps=True) for _ in range(5)]
     rows = [reader.rows((0, 0, z), 0, 1) for z, reader in enumerate(readers)]
-    assert len(maps) == len(planes._parts) == 2
+    assert len(planes._parts) == 2
     assert np.array_equal(np.array(rows)[:, 0], pixels[:, 0])
 
 
-def test_a_file_is_read_where_its_map_costs_more(tmp_path, maps, monkeypatch):
-    planes, pixels = big_planes(tmp_path)
-    count = iter(range(0, 10**9, 100))  # each look at the counter finds 100 page faults more
+@pytest.mark.parametrize(("faults", "fast"), [(1, True), (100, False)])
+def test_files_are_mapped_where_page_faults_are_few(tmp_path, maps, monkeypatch, faults, fast):
+    planes, _ = big_planes(tmp_path)
+    monkeypatch.setattr(module, "_WORTH_BYTES", 120_000)
+    monkeypatch.setattr(module, "_FAULT_BYTES", 1000)  # planes have 24,000
+    count = iter(range(0, 10**9, faults))
     monkeypatch.setattr(module, "_page_faults", lambda: next(count))
-    costs = iter(range(1000))
-    monkeypatch.setattr("time.thread_time", lambda: next(costs) ** 2)  # what comes later costs more
-    assert np.array_equal(read_all(planes), pixels)
-    assert 1 <= len(maps) <= 4  # of the 20 blocks
+    assert planes.is_mapped_fast() == fast
+    for _, _, start, size in maps:
+        assert (start, size) in [(offset, 24_000) for _, offset in planes.stack.offsets]
 
 
-@pytest.mark.parametrize("reason", ["system", "addresses", "not in memory", "no room"])
-def test_a_file_that_shall_not_be_mapped_is_read(tmp_path, maps, monkeypatch, reason):
-    def fail(*_):
-        raise OSError(reason)
+@pytest.mark.parametrize("reason", ["system", "addresses", "not in memory"])
+def test_a_file_that_shall_not_be_mapped_is_read(tmp_path, monkeypatch, reason):
+    def wait(descriptor, buffers, offset, flags=0):
+        if flags:
+            raise BlockingIOError
+        return plain(descriptor, buffers, offset)
 
     planes, pixels = big_planes(tmp_path)
+    monkeypatch.setattr(module, "_WORTH_BYTES", 120_000)
+    monkeypatch.setattr(module, "_page_faults", lambda: 0)
+    plain = os.preadv
+    if hasattr(os, "RWF_NOWAIT"):
+        assert planes.is_mapped_fast()
     if reason == "system":
-        monkeypatch.delattr(os, "RWF_NOWAIT")
+        monkeypatch.delattr(os, "RWF_NOWAIT", raising=False)
     elif reason == "addresses":
         monkeypatch.setattr("resource.getrlimit", lambda _: (1 << 30, 1 << 30))
-    elif reason == "not in memory":
-        monkeypatch.setattr(module._OpenFile, "touch", fail)
     else:
-        monkeypatch.setattr(module._OpenFile, "map", fail)
-    assert np.array_equal(read_all(planes), pixels)
-    assert not maps
+        monkeypatch.setattr(os, "preadv", wait)
+        assert np.array_equal(read_all(planes), pixels)
+    assert not planes.is_mapped_fast()
 
 
 def test_a_file_that_is_cut_under_a_reader_is_an_error(tmp_path, maps):
     planes, pixels = big_planes(tmp_path)
-    reader = RowReader(planes, 400)
+    reader = RowReader(planes, 400, maps=True)
     assert np.array_equal(reader.rows((0, 0, 0), 3, 4)[0], pixels[0, 3])
     os.truncate(tmp_path / "b.tif", 60_000)
     with pytest.raises(ClearfieldError, match=r"b\.tif has changed since it was loaded"):
         reader.rows((0, 0, 4), 0, 1)
+    assert not planes.is_mapped_fast()
