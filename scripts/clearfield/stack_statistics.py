@@ -53,7 +53,11 @@ class StackStatistics:
         if level is not None:
             self._candidates.add(level)
         rows = -(-height // SAMPLED_ROWS)
-        self._sums = np.zeros((planes, rows))
+        # float32 holds what 256 integers of 16 bits sum to; float64 their total.
+        small = dtype.kind in "iu" and dtype.itemsize <= 2
+        parts = -(-width // _EXACT)
+        self._sums = np.zeros((planes, rows * parts), "f4" if small else "f8")
+        self._parts = parts
         self._squares = np.zeros((planes, rows))
         self._values = np.full((planes, rows), width)
         self._steps = np.full((planes, rows), max(width - 2, 0))
@@ -80,9 +84,9 @@ class StackStatistics:
         if self._dtype.kind == "f":
             self._values[place] = _drop_missing(views.values)
             self._steps[place] = _drop_missing(views.steps)
-        sums = views.parts @ space.ones
-        self._sums[place] = np.add.reduce(sums.reshape(number, -1), axis=1, dtype="f8")
-        self._squares[place] = np.vecdot(views.steps, views.steps)
+        parts = self._parts
+        np.matmul(views.parts, space.ones, self._sums[plane, at * parts : (at + number) * parts])
+        np.vecdot(views.steps, views.steps, self._squares[place])
 
     def count(self, planes: Iterable[np.ndarray], highest: float) -> None:
         """Count saturated pixels of blocks (any shape) whose largest value is at most `highest`.
@@ -178,7 +182,7 @@ def _drop_missing(values: np.ndarray) -> np.ndarray:
 def _ratios(sums: np.ndarray, counts: np.ndarray, digits: int = 6) -> list[float | None]:
     return [
         _digits(total / number, digits) if number else None
-        for total, number in zip(sums.sum(axis=1), counts.sum(axis=1), strict=True)
+        for total, number in zip(sums.sum(axis=1, dtype="f8"), counts.sum(axis=1), strict=True)
     ]
 
 

@@ -3,19 +3,19 @@
     python tests/benchmark/loading.py --gigabytes 4 --threads 2 --folder /some/disk
 
 1. An uncompressed stack of 2048 x 2048 planes: both jobs, less their start-up (the same jobs on a
-   stack of one small plane), against ``cat FILE > /dev/null``, the file warm, in turns; and the
-   memory of project_stack's own (RssAnon; mapped pages of the file are not its own).
-2. Compressed stacks: load_stack, less its start-up, against imagecodecs alone on as many threads.
-
-The best of each is compared, because a busy machine only ever adds time.
+   stack of one small plane), against ``cat FILE > /dev/null``, the file warm, in turns; by their
+   best times, because a busy machine only ever adds time, and by medians. And the memory of
+   project_stack's own (RssAnon; mapped pages of the file are not its own), in a run of its own.
+2. Compressed stacks: load_stack, less its start-up, against imagecodecs alone on as many threads,
+   by their best times.
 """
 
 import argparse
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,51 +51,46 @@ def write(path: Path, number: int, **keywords) -> None:
     )  # fmt: skip
 
 
-def seconds(*command: object) -> tuple[float, int]:
-    """Run a command; give its wall time and the most memory of its own that was seen, in bytes."""
-    start = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
-    most = 0
-
-    def watch() -> None:
-        nonlocal most
-        while process.poll() is None:
-            try:
-                text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-            except (FileNotFoundError, ProcessLookupError):
-                return
-            if "RssAnon:" in text:
-                most = max(most, 1024 * int(text.split("RssAnon:")[1].split()[0]))
-            time.sleep(0.01)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    status = process.wait()
-    taken = time.perf_counter() - start
-    watcher.join()
-    if status:
-        raise SystemExit(f"failed: {command}")
-    return taken, most
+def run(*command: object) -> None:
+    """Run a command, which has to succeed."""
+    subprocess.run([str(part) for part in command], stdout=subprocess.DEVNULL, check=True)
 
 
-def load(raw: Path, threads: int) -> tuple[float, int]:
-    """Run load_stack, where no stack of an earlier run has to be given back to the disk."""
+def load(raw: Path, threads: int) -> list[object]:
+    """Give the command of load_stack; no stack of an earlier run is left to be given back."""
     stack = raw.with_suffix(".stack")
     stack.unlink(missing_ok=True)
-    return seconds(
+    return [
         sys.executable, SCRIPTS / "load_stack.py", "--path", raw, "--sample", "a",
         "--stack", stack, "--settings", "{}", "--threads", threads,
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
-def project(raw: Path, threads: int) -> tuple[float, int]:
-    """Run project_stack, where no projection of an earlier run has to be given back either."""
+def project(raw: Path, threads: int) -> list[object]:
+    """Give the command of project_stack; no projection of an earlier run is left either."""
     raw.with_suffix(".ome.tif").unlink(missing_ok=True)
-    return seconds(
+    return [
         sys.executable, SCRIPTS / "project_stack.py", "--stack", raw.with_suffix(".stack"),
         "--projection", raw.with_suffix(".ome.tif"), "--statistics", raw.with_suffix(".json"),
         "--settings", "{}", "--threads", threads,
-    )  # fmt: skip
+    ]  # fmt: skip
+
+
+def own_memory(command: list[object]) -> int:
+    """Run a command; give the most memory of its own that was seen, in bytes."""
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    most = 0
+    while process.poll() is None:
+        try:
+            text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+        except (FileNotFoundError, ProcessLookupError):
+            break
+        if "RssAnon:" in text:
+            most = max(most, 1024 * int(text.split("RssAnon:")[1].split()[0]))
+        time.sleep(0.001)
+    if process.wait():
+        raise SystemExit(f"failed: {command}")
+    return most
 
 
 def uncompressed(folder: Path, gigabytes: float, threads: int, repeats: int) -> None:
@@ -103,29 +98,33 @@ def uncompressed(folder: Path, gigabytes: float, threads: int, repeats: int) -> 
     raw, small = folder / "raw.tif", folder / "small.tif"
     write(raw, max(1, round(gigabytes * 1e9 / 2048**2 / 2)))
     tifffile.imwrite(small, np.zeros((64, 64), "u2"))
-    cat, start, jobs, memory = [], [], [], 0
-    for _ in range(repeats + 1):  # the first round warms everything up
+    run(*load(raw, threads))
+    memory = own_memory(project(raw, threads))  # and all is warm
+    cat, start, jobs = [], [], []
+    for _ in range(repeats):
         with raw.open("rb") as file:
             cat.append(_timed(lambda file=file: subprocess.run(
                 ["cat"], stdin=file, stdout=subprocess.DEVNULL, check=True
             )))  # fmt: skip
-        start.append(load(small, threads)[0] + project(small, threads)[0])
-        loaded, _ = load(raw, threads)
-        projected, most = project(raw, threads)
-        jobs.append(loaded + projected)
-        memory = max(memory, most)
-    best_cat, net = min(cat[1:]), min(jobs[1:]) - min(start[1:])
-    print(
-        f"uncompressed, {raw.stat().st_size / 1e9:.2f} GB, {threads} threads: "
-        f"cat {best_cat:.2f} s, both jobs past start-up {net:.2f} s ({net / best_cat:.2f} of cat), "
-        f"start-up {min(start[1:]):.2f} s, own memory of project_stack {memory / 1e6:.0f} MB"
-    )
+        for path, times in ((small, start), (raw, jobs)):
+            times.append(sum(
+                _timed(run, *command(path, threads)) for command in (load, project)
+            ))  # fmt: skip
+    for name, take in (("best", min), ("median", statistics.median)):
+        net = take(jobs) - take(start)
+        print(
+            f"uncompressed, {raw.stat().st_size / 1e9:.2f} GB, {threads} threads, {name} of "
+            f"{repeats}: cat {1000 * take(cat):.0f} ms, both jobs past start-up "
+            f"{1000 * net:.0f} ms ({net / take(cat):.2f} of cat), start-up "
+            f"{1000 * take(start):.0f} ms"
+        )
+    print(f"own memory of project_stack {memory / 1e6:.0f} MB")
     raw.unlink()
 
 
-def _timed(function) -> float:
+def _timed(function, *values) -> float:
     start = time.perf_counter()
-    function()
+    function(*values)
     return time.perf_counter() - start
 
 
@@ -153,7 +152,12 @@ def compressed(folder: Path, gigabytes: float, threads: int, repeats: int) -> No
                     pass
 
         times = [
-            (_timed(codec), load(raw, threads)[0], load(small, threads)[0]) for _ in range(repeats)
+            (
+                _timed(codec),
+                _timed(run, *load(raw, threads)),
+                _timed(run, *load(small, threads)),
+            )
+            for _ in range(repeats)
         ]
         alone, whole, start = (min(column) for column in zip(*times, strict=True))
         print(
@@ -170,7 +174,7 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=4, help="of the uncompressed stack")
     parser.add_argument("--compressed", type=float, default=1, help="GB of each compressed stack")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--folder", type=Path, help="where to write (default: a temporary one)")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(dir=arguments.folder))
