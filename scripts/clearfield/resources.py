@@ -176,7 +176,7 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
 
 def mapped_mb(geometry: Geometry) -> float:
     """Give how much of a stack project_stack maps at most: some schedulers count it as memory."""
-    return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 2 * 260)
+    return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 3 * 260)
 
 
 def _methods(settings: dict) -> set[str]:

@@ -19,6 +19,7 @@ _CACHE_LINE = 64
 _OPEN_FILES = 64
 _LARGE_PAGE = 1 << 21
 _PART_BYTES = 1 << 28  # of a file that are mapped at a time; whole large pages
+_MAPPED_BYTES = 3 * (_PART_BYTES + (1 << 22))  # in all, at most
 _WORTH_BYTES = 1 << 26  # of a stack: below, to find out whether maps are fast costs what they save
 _PLACES = 16  # where it is found out whether maps are fast
 _FAULT_AROUND = 1 << 16  # bytes that one page fault maps at least
@@ -183,14 +184,14 @@ class Planes:
     def _part(self, file: int, number: int, block_bytes: int, *needed: int) -> np.ndarray:
         """Map a part of a file and a block more; the same for every thread that is there.
 
-        An OSError where two such parts are mapped: threads that are far from each other shall not
+        An OSError where `_MAPPED_BYTES` are mapped: threads that are far from each other shall not
         take more memory.
         """
         part = self._parts.get((file, number))
         if part is None:
             begin, size = number * _PART_BYTES, _PART_BYTES + block_bytes
-            if sum(map(len, self._parts.values())) > size:
-                raise OSError("two parts are mapped")
+            if sum(map(len, self._parts.values())) + size > _MAPPED_BYTES:
+                raise OSError("enough is mapped")
             part = self._open(file).map(begin, begin + size, *needed)
             self._parts[file, number] = part
         return part

@@ -131,6 +131,7 @@ def maps(monkeypatch):
         module._OpenFile, "map", lambda *values: made.append(values[1:]) or plain(*values)
     )
     monkeypatch.setattr(module, "_PART_BYTES", 8192)
+    monkeypatch.setattr(module, "_MAPPED_BYTES", 3 * (8192 + 6000))  # blocks of 15 rows
     return made
 
 
@@ -164,11 +165,11 @@ def test_a_reader_gives_the_rows_of_a_map(tmp_path, maps, readers):
     assert not maps
 
 
-def test_no_more_than_two_parts_are_mapped(tmp_path, maps):
+def test_no_more_than_three_parts_are_mapped(tmp_path, maps):
     planes, pixels = big_planes(tmp_path)
-    readers = [RowReader(planes, 400, maps=True) for _ in range(5)]
+    readers = [RowReader(planes, 6000, maps=True) for _ in range(5)]
     rows = [reader.rows((0, 0, z), 0, 1) for z, reader in enumerate(readers)]
-    assert len(planes._parts) == 2
+    assert len(planes._parts) == 3
     assert np.array_equal(np.array(rows)[:, 0], pixels[:, 0])
 
 
