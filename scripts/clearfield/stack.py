@@ -21,7 +21,7 @@ _LARGE_PAGE = 1 << 21
 _PART_BYTES = 1 << 28  # of a file that are mapped at a time; whole large pages
 _MAPPED_BYTES = 3 * (_PART_BYTES + (1 << 22))  # in all, at most
 _WORTH_BYTES = 1 << 26  # of a stack: below, to find out whether maps are fast costs what they save
-_PLACES = 16  # where it is found out whether maps are fast
+_PLACES = 8  # where it is found out whether maps are fast
 _FAULT_AROUND = 1 << 16  # bytes that one page fault maps at least
 _FAULT_BYTES = 5 << 16  # that it has to map, or a copy costs less
 _NO_MAP = (OSError, ValueError, OverflowError)  # why a file is read: not in memory, no room, cut
@@ -167,7 +167,7 @@ class Planes:
             return False
         size = min(stack.plane_bytes, _LARGE_PAGE)
         for place in range(_PLACES):  # in other planes, and in other rows of these
-            file, start = stack.offsets[place * len(stack.offsets) // _PLACES]
+            file, start = stack.offsets[(2 * place + 1) * len(stack.offsets) // (2 * _PLACES)]
             start += (stack.plane_bytes - size) * place // _PLACES
             begin = start // _LARGE_PAGE * _LARGE_PAGE
             end = -(-(start + size) // _LARGE_PAGE) * _LARGE_PAGE
