@@ -42,6 +42,7 @@ _LAYOUT = {256: 0, 257: 0, 258: 1, 259: 1, 266: 1, 277: 1, 278: 2**32, 284: 1, 3
 _UNLIKE = (
     "cannot be read as one stack: its pages differ in size, type or compression; save it again"
 )
+_DIRECTORY_BYTES = 512  # that most directories fit in
 _BAND_BYTES = 1 << 20  # worth a task of its own when decoding
 
 
@@ -194,7 +195,7 @@ def _check_directories(path: str, name: str) -> dict[int, _Directory]:
     size = Path(path).stat().st_size
     if size == 0:
         raise ClearfieldError(f"{name} is empty (0 bytes)")
-    with Path(path).open("rb") as file:
+    with Path(path).open("rb", buffering=0) as file:
         head = file.read(16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
         version = struct.unpack(order + "H", head[2:4])[0] if order and len(head) >= 8 else 0
@@ -206,21 +207,24 @@ def _check_directories(path: str, name: str) -> dict[int, _Directory]:
         count_size, link_size = struct.calcsize(count_format), struct.calcsize(link_format)
         at = struct.unpack_from(order + link_format, head, 8 if big else 4)[0]
         found: dict[int, _Directory] = {}
+        read_directory = _DirectoryReader(order, big).read
         while at:
             number = len(found) + 1
             if at in found:
                 raise ClearfieldError(
                     f"{name} is damaged: its list of pages runs in a circle after page {number - 1}"
                 )
-            body = count = link = b""
-            if at < size:
-                file.seek(at)
-                count = file.read(count_size)
-            if len(count) == count_size:
-                entries = struct.unpack(order + count_format, count)[0]
+            body = link = b""
+            entries = 0
+            file.seek(min(at, size))
+            read = file.read(_DIRECTORY_BYTES)
+            if len(read) >= count_size:
+                entries = struct.unpack_from(order + count_format, read)[0]
                 if entries <= 4096:
-                    body = file.read(entries * entry)
-                    link = file.read(link_size)
+                    end = count_size + entries * entry
+                    if len(read) < end + link_size:
+                        read += file.read(end + link_size - len(read))
+                    body, link = read[count_size:end], read[end : end + link_size]
             if len(link) < link_size:
                 raise ClearfieldError(
                     f"{name} is cut short or damaged: page {number} should be described at byte "
@@ -228,25 +232,41 @@ def _check_directories(path: str, name: str) -> dict[int, _Directory]:
                 )
             if number == 1:
                 _check_values(file, at + count_size, entries, order, big, size, name)
-            found[at] = _read_directory(body, order, big)
+            found[at] = read_directory(body)
             at = struct.unpack(order + link_format, link)[0]
         if not found:
             raise ClearfieldError(f"{name} holds no image")
     return found
 
 
-def _read_directory(body: bytes, order: str, big: bool) -> _Directory:
-    values, start = dict(_LAYOUT), None
-    for code, kind, count, value in struct.iter_unpack(order + ("HHQ8s" if big else "HHI4s"), body):
-        if code in values or code == 273:
-            form = {3: "H", 4: "I", 16: "Q"}.get(kind)
-            number = struct.unpack_from(order + form, value)[0] if form and count == 1 else None
-            if code == 273:
-                start = number if kind != 3 else None
-            else:
-                values[code] = -count if number is None else number
-    values[278] = min(values[278], values[257])  # one strip is as high as it says or higher
-    return _Directory(start, (order, *values.values()))
+class _DirectoryReader:
+    """Reads directories; most differ from the one before only in where the pixels begin."""
+
+    def __init__(self, order: str, big: bool) -> None:
+        self._order, self._entry = order, struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
+        self._body, self._place, self._form = b"", 0, ""  # of the one before; where its start is
+        self._layout: tuple = ()
+
+    def read(self, body: bytes) -> _Directory:
+        place, before = self._place, self._body
+        end = place + struct.calcsize(self._form)
+        if place and body[:place] == before[:place] and body[end:] == before[end:]:
+            return _Directory(struct.unpack_from(self._form, body, place)[0], self._layout)
+        values, start, self._place = dict(_LAYOUT), None, 0
+        for index, (code, kind, count, value) in enumerate(self._entry.iter_unpack(body)):
+            if code in values or code == 273:
+                form = {3: "H", 4: "I", 16: "Q"}.get(kind)
+                number = None
+                if form and count == 1:
+                    number = struct.unpack_from(self._order + form, value)[0]
+                if code != 273:
+                    values[code] = -count if number is None else number
+                elif number is not None and kind != 3:
+                    start, self._form = number, self._order + form
+                    self._place = (index + 1) * self._entry.size - len(value)
+        values[278] = min(values[278], values[257])  # one strip is as high as it says or higher
+        self._body, self._layout = body, (self._order, *values.values())
+        return _Directory(start, self._layout)
 
 
 def _check_values(

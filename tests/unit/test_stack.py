@@ -1,6 +1,9 @@
 """The description that load_stack hands on, and how it notices that a raw file is another one."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +11,11 @@ import pytest
 import tifffile
 from clearfield import stack as module
 from clearfield.errors import ClearfieldError
+from clearfield.joblog import UNFINISHED
 from clearfield.reading import load
 from clearfield.stack import RowReader, read_stack, this_boot
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
@@ -216,3 +222,36 @@ def test_a_file_that_is_cut_under_a_reader_is_an_error(tmp_path, maps):
     with pytest.raises(ClearfieldError, match=r"b\.tif has changed since it was loaded"):
         reader.rows((0, 0, 4), 0, 1)
     assert not planes.is_mapped_fast()
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system's files are not mapped")
+def test_a_file_that_is_cut_while_it_is_mapped_ends_in_a_sentence(tmp_path):
+    big_planes(tmp_path)
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(SCRIPTS)!r})
+from clearfield import stack
+from clearfield.job import run_job
+from project_stack import project_stack
+plain = stack.RowReader.rows
+def rows(self, *values):
+    given = plain(self, *values)
+    os.truncate({str(tmp_path / "b.tif")!r}, 4096)
+    return given
+stack.RowReader.rows = rows
+stack._WORTH_BYTES = 0
+stack._page_faults = lambda: 0
+run_job(project_stack)
+"""
+    values = {
+        "stack": tmp_path / "b.stack", "projection": tmp_path / "b.ome.tif",
+        "statistics": tmp_path / "b.json", "settings": "{}", "threads": 1,
+    }  # fmt: skip
+    arguments = [part for name, value in values.items() for part in (f"--{name}", str(value))]
+    with (tmp_path / "log").open("w") as log:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], stdout=log, stderr=log, check=False
+        )
+    assert done.returncode == -signal.SIGBUS
+    assert (tmp_path / "log").read_text() == UNFINISHED
+    assert not (tmp_path / "b.ome.tif").exists()
