@@ -19,7 +19,7 @@ from .stack import Planes, RowReader, Stack
 from .stack_statistics import SAMPLED_ROWS, SamplingSpace, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
-_BLOCK_BYTES = 1 << 22  # of one plane's rows: stays in cache, and outweighs the calls
+_BLOCK_BYTES = 1 << 23  # of one plane's rows and their results: in cache, and more than the calls
 _WINDOW_BYTES = 1 << 26  # of planes passed before the next block of rows begins
 _SHARED_ROWS = 8 * SAMPLED_ROWS  # of a thread's share at least
 _GAP_ROWS = 16  # that cost no more to read than another call
@@ -157,17 +157,18 @@ class _Running:
         kinds = [dtype if kind is None else np.dtype(kind) for kind in kinds]
         if dtype.kind == "f" and method not in ("max", "min"):
             kinds.append(np.dtype("u4"))  # how many planes have a pixel
-        band = _multiple(_BAND_BYTES // (width * sum(kind.itemsize for kind in kinds)), height)
-        row_bytes = width * dtype.itemsize
+        row_bytes, result_bytes = width * dtype.itemsize, width * sum(k.itemsize for k in kinds)
+        band = _multiple(_BAND_BYTES // result_bytes, height)
         self._threads = max(threads, 1)
         share = -(-band // (self._threads * SAMPLED_ROWS)) * SAMPLED_ROWS
-        self._rows = _multiple(_BLOCK_BYTES // row_bytes, share)  # of a block
+        self._rows = _multiple(_BLOCK_BYTES // (row_bytes + result_bytes), share)  # of a block
         self._window = max(1, _WINDOW_BYTES // (band * row_bytes))
         self._bands = [range(top, min(top + band, height)) for top in range(0, height, band)]
         self._depth = depth
         self._results = [new_array((band, width), kind) for kind in kinds]
-        self._highest = np.zeros(band, dtype)  # of each row, in all planes
-        maps = planes.is_mapped_fast()
+        self._highest = np.zeros(band, dtype)  # that a row may have, in all planes
+        # Where a block is passed over once; for sums, it is read again and again, best from a copy.
+        maps = method in ("max", "min") and planes.is_mapped_fast()
         self._workers = [
             _Worker(
                 reader=RowReader(planes, self._rows * row_bytes, maps=maps),
@@ -219,7 +220,8 @@ class _Running:
             (self._step if z else self._start)(held, block)
             statistics.sample(z, rows.start, block, worker.sampling)  # it is in the cache now
             if not self._is_max:
-                (_keep_largest if z else _set_first)([highest], _highest_of_rows(block))
+                # Of the block, not of each of its rows: that would take twice as long.
+                (_keep_largest if z else _set_first)([highest], _highest(block))
 
     def _count(
         self,
@@ -230,9 +232,9 @@ class _Running:
         highest: np.ndarray,
         worker: "_Worker",
     ) -> None:
-        """Count saturated pixels, in those rows alone that have the largest value of the block."""
+        """Count saturated pixels, in those rows alone that may have the block's largest value."""
         if self._is_max:
-            highest = _highest_of_rows(held[0])
+            highest = (np.fmax if self._dtype.kind == "f" else np.maximum).reduce(held[0], axis=1)
         level = _highest(highest)
 
         def reached() -> Iterator[np.ndarray]:
@@ -288,10 +290,6 @@ def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:
     gaps = np.flatnonzero(np.diff(at) > _GAP_ROWS)
     firsts, lasts = at[np.r_[0, gaps + 1]], at[np.r_[gaps, -1]]
     return [(int(first), int(last) + 1) for first, last in zip(firsts, lasts, strict=True)]
-
-
-def _highest_of_rows(rows: np.ndarray) -> np.ndarray:
-    return (np.fmax if rows.dtype.kind == "f" else np.maximum).reduce(rows, axis=1)
 
 
 def _highest(rows: np.ndarray) -> float:

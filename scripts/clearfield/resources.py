@@ -159,7 +159,7 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
         results = min(plane if running is None else running * pixels, 128)
         blocks = 10 * threads
         finish = 1.5 * results if projection in ("mean", "std") else 0
-        return 35 + results + blocks + finish + mapped_mb(geometry)
+        return 35 + results + blocks + finish + mapped_mb(geometry, projection)
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
     filters = _methods(config["subtract_background"])
@@ -174,8 +174,10 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     return 35 + max(banded, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
-def mapped_mb(geometry: Geometry) -> float:
+def mapped_mb(geometry: Geometry, projection: str) -> float:
     """Give how much of a stack project_stack maps at most: some schedulers count it as memory."""
+    if projection not in ("max", "min"):
+        return 0
     return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 3 * 260)
 
 
