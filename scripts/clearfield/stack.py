@@ -190,8 +190,10 @@ class Planes:
         part = self._parts.get((file, number))
         if part is None:
             begin, size = number * _PART_BYTES, _PART_BYTES + block_bytes
-            if sum(map(len, self._parts.values())) + size > _MAPPED_BYTES:
+            parts = [part() for part in self._parts.valuerefs()]  # safe while others add some
+            if sum(len(part) for part in parts if part is not None) + size > _MAPPED_BYTES:
                 raise OSError("enough is mapped")
+            del parts
             part = self._open(file).map(begin, begin + size, *needed)
             self._parts[file, number] = part
         return part

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from clearfield import projection
 from clearfield import stack as module
 from clearfield.errors import ClearfieldError
 from clearfield.joblog import UNFINISHED
 from clearfield.reading import load
-from clearfield.stack import RowReader, read_stack, this_boot
+from clearfield.stack import Planes, RowReader, read_stack, this_boot
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -177,6 +178,26 @@ def test_no_more_than_three_parts_are_mapped(tmp_path, maps):
     rows = [reader.rows((0, 0, z), 0, 1) for z, reader in enumerate(readers)]
     assert len(planes._parts) == 3
     assert np.array_equal(np.array(rows)[:, 0], pixels[:, 0])
+
+
+def test_threads_may_map_at_the_same_time(tmp_path, maps, monkeypatch):
+    monkeypatch.setattr(module, "_MAPPED_BYTES", 6 * (8192 + 6000))
+    monkeypatch.setattr(Planes, "is_mapped_fast", lambda _: True)
+    monkeypatch.setattr(projection, "_BLOCK_BYTES", 12000)
+    monkeypatch.setattr(projection, "_WINDOW_BYTES", 48000)
+    pixels = np.random.default_rng(8).integers(0, 65536, (300, 260, 30), "u2")
+    path = tmp_path / "b.tif"
+    tifffile.imwrite(path, pixels, photometric="minisblack", metadata={"axes": "ZYX"})
+    stack = load(str(path), tmp_path / "b.stack", {})
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(20):
+            blocks = projection.project(stack.open(tmp_path / "b.stack"), threads=4)
+            assert np.array_equal(np.concatenate([rows for *_, rows in blocks]), pixels.max(axis=0))
+    finally:
+        sys.setswitchinterval(interval)
+    assert maps
 
 
 @pytest.mark.parametrize(("faults", "fast"), [(1, True), (100, False)])
