@@ -111,6 +111,8 @@ class Planes:
 
     def __init__(self, stack: Stack, paths: list[str]) -> None:
         self.stack, self.paths = stack, paths
+        self._dtype = np.dtype(stack.dtype)  # each block of rows asks for these
+        self._row_bytes = stack.shape[4] * self._dtype.itemsize
         self._opened: set[int] = set()
         self._parts: WeakValueDictionary = WeakValueDictionary()
         self._open = lru_cache(_OPEN_FILES)(self._open_file)  # a plane may be a file of its own
@@ -148,10 +150,9 @@ class Planes:
 
     def _place(self, index: tuple[int, int, int], first: int, last: int) -> tuple[int, int, int]:
         """Give file, byte offset and bytes of some rows."""
-        (time, channel, z), (_, channels, depth, height, _) = index, self.stack.shape
+        (time, channel, z), (_, channels, depth, _, _) = index, self.stack.shape
         file, start = self.stack.offsets[(time * channels + channel) * depth + z]
-        row_bytes = self.stack.plane_bytes // height
-        return file, start + first * row_bytes, (last - first) * row_bytes
+        return file, start + first * self._row_bytes, (last - first) * self._row_bytes
 
     def is_mapped_fast(self) -> bool:
         """Tell whether a map of the files costs less than to read them.
@@ -199,7 +200,7 @@ class Planes:
         return part
 
     def _shaped(self, raw: np.ndarray, rows: int) -> np.ndarray:
-        return raw.view(self.stack.dtype).reshape(rows, self.stack.shape[4])
+        return raw.view(self._dtype).reshape(rows, -1)
 
     def _open_file(self, file: int) -> "_OpenFile":
         self.check(file)
