@@ -101,7 +101,8 @@ class ClusterRun:
         """Wait until a job stands still in the middle of writing; give its number."""
         wait_for("a job in the middle of writing", lambda: self.held() or driver.poll(), 120)
         assert driver.poll() is None, (self.folder / "run.log").read_text()
-        return max(self.stand.running(), key=int)
+        # Grid Engine calls a job running once the node has reported it, up to a second later.
+        return max(wait_for("the scheduler's word of the job", self.stand.running), key=int)
 
     def held(self) -> list[Path]:
         return sorted(self.faults.glob("held.*"))
