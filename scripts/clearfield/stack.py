@@ -194,7 +194,6 @@ class Planes:
             parts = [part() for part in self._parts.valuerefs()]  # safe while others add some
             if sum(len(part) for part in parts if part is not None) + size > _MAPPED_BYTES:
                 raise OSError("enough is mapped")
-            del parts
             part = self._open(file).map(begin, begin + size, *needed)
             self._parts[file, number] = part
         return part

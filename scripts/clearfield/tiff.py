@@ -215,7 +215,6 @@ def _check_directories(path: str, name: str) -> dict[int, _Directory]:
                     f"{name} is damaged: its list of pages runs in a circle after page {number - 1}"
                 )
             body = link = b""
-            entries = 0
             file.seek(min(at, size))
             read = file.read(_DIRECTORY_BYTES)
             if len(read) >= count_size:
