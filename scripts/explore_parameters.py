@@ -1,6 +1,6 @@
 """Show one plane of a sample under many filter sizes."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def explore_parameters(
@@ -16,11 +16,11 @@ def explore_parameters(
         ``explore_parameters`` of the config, and ``light_background`` of the channel.
     threads : int
     """
-    from clearfield.canvas import save_png
     from clearfield.errors import ClearfieldError
-    from clearfield.explore import cut_window, draw_trials, list_trials
-    from clearfield.granulometry import measure_sizes
-    from clearfield.ometiff import read_ome_tiff
+    from clearfield.figures.canvas import save_png
+    from clearfield.figures.parameter_sheet import cut_window, draw_trials, list_trials
+    from clearfield.qc.granulometry import measure_sizes
+    from clearfield.results.ometiff import read_ome_tiff
 
     source = read_ome_tiff(projection)
     time, channel = settings["time"], settings["channel"]

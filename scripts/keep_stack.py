@@ -1,6 +1,6 @@
 """Write the stack of one sample as an OME-TIFF for the user to keep."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 _BLOCK_BYTES = 1 << 24  # of the rows that are read at a time
 
@@ -11,8 +11,8 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
 
     import numpy as np
     from clearfield import __version__
-    from clearfield.ometiff import write_ome_tiff
-    from clearfield.stack import read_stack
+    from clearfield.results.ometiff import write_ome_tiff
+    from clearfield.stack.description import read_stack
 
     description = read_stack(stack)
     planes = description.open(stack)

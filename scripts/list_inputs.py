@@ -1,6 +1,6 @@
 """List every series of every file: what a folder holds, and a sample sheet to run it all."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def list_inputs(table: str) -> None:
@@ -15,8 +15,8 @@ def list_inputs(table: str) -> None:
     import sys
 
     from clearfield.errors import ClearfieldError
-    from clearfield.inputs import describe_series, write_inputs
-    from clearfield.reading import open_series
+    from clearfield.formats.known_formats import open_series
+    from clearfield.formats.series_table import describe_series, write_inputs
 
     files = [line.partition("\t") for line in sys.stdin.read().split("\n") if line]
     unread: list[str] = []

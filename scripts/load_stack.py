@@ -1,11 +1,11 @@
 """Describe the stack of one sample, and decode it where it cannot be used in place."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def load_stack(path: str, sample: str, stack: str, settings: dict, threads: int) -> None:
     """Write to `stack` where the planes of `path` lie, or the decoded planes themselves."""
-    from clearfield.reading import load
+    from clearfield.stack.loading import load
 
     found = load(path, stack, settings, threads=threads)
     how = "decoded" if found.files == [""] else "used in place"

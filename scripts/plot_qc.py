@@ -1,6 +1,6 @@
 """Draw the QC figure of one sample and write its metrics."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def plot_qc(
@@ -17,14 +17,14 @@ def plot_qc(
     import json
     from pathlib import Path
 
-    from clearfield.canvas import save_png
-    from clearfield.display import panel_size
-    from clearfield.figure import describe_settings, draw_figure, panel_limit
-    from clearfield.granulometry import measure_sizes
-    from clearfield.metrics import add_time_drift, measure_plane
-    from clearfield.ometiff import read_ome_tiff
-    from clearfield.qc_table import COLUMNS, KEYS, write_table
-    from clearfield.view import check_row, make_view, share_ranges
+    from clearfield.figures.canvas import save_png
+    from clearfield.figures.grey_image import panel_size
+    from clearfield.figures.plane_view import check_row, make_view, share_ranges
+    from clearfield.figures.qc_figure import describe_settings, draw_figure, panel_limit
+    from clearfield.qc.granulometry import measure_sizes
+    from clearfield.qc.metrics import add_time_drift, measure_plane
+    from clearfield.qc.qc_table import COLUMNS, KEYS, write_table
+    from clearfield.results.ometiff import read_ome_tiff
 
     before, after = read_ome_tiff(projection), read_ome_tiff(subtracted)
     stack = json.loads(Path(statistics).read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def plot_qc(
                 view.title += f", time {time} of 0–{times - 1}" if times > 1 else ""
                 view.title += f": {describe_settings(channel)}"
                 if settings["steps"]:
-                    from clearfield.steps import list_steps
+                    from clearfield.figures.method_steps import list_steps
 
                     view.steps = list_steps(*planes, channel, size)
                 views[index, time] = view

@@ -1,6 +1,6 @@
 """Project the stack of one sample along Z."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def project_stack(
@@ -12,11 +12,11 @@ def project_stack(
 
     import numpy as np
     from clearfield import __version__
-    from clearfield import projection as along_z
     from clearfield.errors import ClearfieldError
-    from clearfield.files import replacing
-    from clearfield.ometiff import write_ome_tiff
-    from clearfield.stack import read_stack
+    from clearfield.results.ometiff import write_ome_tiff
+    from clearfield.results.whole_files import replacing
+    from clearfield.stack import projection as along_z
+    from clearfield.stack.description import read_stack
 
     description = read_stack(stack)
     method = settings.get("method") or "max"

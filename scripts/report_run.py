@@ -1,6 +1,6 @@
 """Make one page of a whole run."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def report_run(
@@ -26,9 +26,9 @@ def report_run(
     import csv
     from pathlib import Path
 
-    from clearfield.files import replacing
-    from clearfield.qc_table import COLUMNS, read_table
-    from clearfield.report import write_page
+    from clearfield.figures.report_page import write_page
+    from clearfield.qc.qc_table import COLUMNS, read_table
+    from clearfield.results.whole_files import replacing
 
     rows = list(read_table(metrics))
     with Path(metrics).open(encoding="utf-8", newline="") as file:

@@ -1,15 +1,15 @@
 """Write what subtract_background subtracts from each projected plane of one sample."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def save_background(
     projection: str, sample: str, background: str, settings: dict, threads: int
 ) -> None:
     """Write the background of each plane, estimated as subtract_background does."""
-    from clearfield.background import background_blocks, background_dtype
-    from clearfield.channels import resolve_channels
-    from clearfield.ometiff import read_ome_tiff, write_ome_tiff
+    from clearfield.methods.channels import resolve_channels
+    from clearfield.methods.subtraction import background_blocks, background_dtype
+    from clearfield.results.ometiff import read_ome_tiff, write_ome_tiff
 
     source = read_ome_tiff(projection)
     channels = resolve_channels(settings, source.channel_names, source.pixel_size_um, sample)

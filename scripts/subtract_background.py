@@ -1,6 +1,6 @@
 """Subtract the background of each projected plane of one sample."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def subtract_background(
@@ -9,10 +9,10 @@ def subtract_background(
     """Write the background-free planes and a summary of what was done to them."""
     import json
 
-    from clearfield.background import output_dtype, subtract_blocks
-    from clearfield.channels import resolve_channels
-    from clearfield.files import replacing
-    from clearfield.ometiff import read_ome_tiff, write_ome_tiff
+    from clearfield.methods.channels import resolve_channels
+    from clearfield.methods.subtraction import output_dtype, subtract_blocks
+    from clearfield.results.ometiff import read_ome_tiff, write_ome_tiff
+    from clearfield.results.whole_files import replacing
 
     source = read_ome_tiff(projection)
     channels = resolve_channels(settings, source.channel_names, source.pixel_size_um, sample)

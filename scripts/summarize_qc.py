@@ -1,6 +1,6 @@
 """Gather the QC numbers of all samples into one table, each row judged."""
 
-from clearfield.job import run_job  # first: it limits numpy's threads
+from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
@@ -20,8 +20,8 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     from collections import Counter
     from pathlib import Path
 
-    from clearfield.qc_table import COLUMNS, KEYS, VERDICT, read_table, write_table
-    from clearfield.status import judge
+    from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT, read_table, write_table
+    from clearfield.qc.verdict import judge
 
     paths = [Path(line) for line in sys.stdin.read().split("\n") if line]
     counts: Counter[str] = Counter()

@@ -6,11 +6,11 @@ Names are imported on first use, so that a job pays only for what it needs.
 __version__ = "0.1.0"
 
 _HOME = {
-    "black_tophat": "morphology",
-    "difference_of_gaussians": "gaussian",
-    "minmax_filter_background": "morphology",
-    "subtract_background": "background",
-    "white_tophat": "morphology",
+    "black_tophat": "filters.morphology",
+    "difference_of_gaussians": "filters.gaussian",
+    "minmax_filter_background": "filters.morphology",
+    "subtract_background": "methods.subtraction",
+    "white_tophat": "filters.morphology",
 }
 
 __all__ = sorted(_HOME)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import replacing
+from .results.whole_files import replacing
 
 # ASSUME: a small fluorescence microscope: 0.35 µm pixels, 1 µm steps, an electron-counting camera
 # with one grey level per photon.

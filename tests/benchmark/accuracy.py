@@ -18,8 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from clearfield import simulation
-from clearfield.background import estimate_background, subtract_background
-from clearfield.granulometry import measure_sizes
+from clearfield.methods.subtraction import estimate_background, subtract_background
+from clearfield.qc.granulometry import measure_sizes
 from skimage.filters import threshold_otsu
 
 SEEDS = range(5)

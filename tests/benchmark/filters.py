@@ -28,7 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from clearfield import difference_of_gaussians, white_tophat
-from clearfield.parallel import thread_count
+from clearfield.filters.parallel import thread_count
 
 SLOW = 3.0  # seconds; a peer that takes longer runs twice, for more than a minute once
 IMAGEJ_JAR = Path("/usr/share/java/ij.jar")

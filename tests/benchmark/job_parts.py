@@ -12,7 +12,7 @@ START = time.process_time()
 # ruff: noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../scripts"))  # noqa: PTH118, PTH120
-from clearfield.forkserver import run_forked
+from clearfield.jobs.forkserver import run_forked
 
 if __name__ == "__main__" and (status := run_forked()) is not None:
     os._exit(status)

@@ -58,12 +58,12 @@ def _write_plane(path: Path, shape: tuple[int, int]) -> None:
 
 def _blocks(name: str, image: np.ndarray):
     if name.startswith("tophat"):
-        from clearfield.morphology import opening_blocks
+        from clearfield.filters.morphology import opening_blocks
 
         for first, last, background in opening_blocks(image, 50):
             yield first, last, image[first:last] - background
     else:
-        from clearfield.gaussian import difference_of_gaussians_blocks
+        from clearfield.filters.gaussian import difference_of_gaussians_blocks
 
         for first, last, difference, _ in difference_of_gaussians_blocks(image, 1, 100):
             yield first, last, difference

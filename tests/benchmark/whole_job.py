@@ -167,8 +167,8 @@ def measure_parts(raw: Path, folder: Path, radius: int, samples: int = 5) -> dic
     As in a run, they are forks of a server that has done their imports.
     """
     import yaml
-    from clearfield.forkserver import start_server
-    from clearfield.settings import rule_settings
+    from clearfield.jobs.forkserver import start_server
+    from clearfield.workflow.settings import rule_settings
 
     forked = start_server(str(SCRIPTS))
     time.sleep(3)  # until it has imported all

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import yaml
-from clearfield.resources import (
+from clearfield.workflow.resources import (
     SNAKEMAKE_MB,
     job_disk_mb,
     job_memory_mb,

@@ -103,10 +103,16 @@ def write_stack(path: Path, seed: int = 0, shape: tuple = (3, 32, 32), **options
     return path
 
 
+def _not_of_the_project(folder: str, names: list[str]) -> set[str]:
+    """Leave out what a run makes; `results` is such a folder only at the top."""
+    made = shutil.ignore_patterns(".*", "__pycache__", "tests", "*.egg-info")(folder, names)
+    return made | ({"results"} if Path(folder) == ROOT else set())
+
+
 def copy_clone(folder: Path) -> Path:
     """Copy the repository as a fresh checkout has it, all times new; give its Snakefile."""
     shutil.copytree(
         ROOT, folder, copy_function=shutil.copyfile,
-        ignore=shutil.ignore_patterns(".*", "results", "__pycache__", "tests", "*.egg-info"),
+        ignore=_not_of_the_project,
     )  # fmt: skip
     return folder / "Snakefile"

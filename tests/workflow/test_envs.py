@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clearfield.codehash import code_files
-from clearfield.settings import json_text, rule_settings
+from clearfield.jobs.codehash import code_files
+from clearfield.workflow.settings import json_text, rule_settings
 from runner import ROOT
 
 ENVS = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import shutil
 import subprocess
 import sys
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 import skimage.morphology
 import tifffile
-from runner import ROOT, Runner
+from runner import ROOT, Runner, copy_clone
 from snakemake.scheduling import job_scheduler
 
 SAMPLES = sorted(
@@ -110,11 +109,7 @@ def test_provenance_names_settings_and_versions_but_no_folder(example):
 
 
 def test_one_and_four_threads_and_another_folder_give_the_same_bytes(example, tmp_path):
-    clone = tmp_path / "another clone"
-    shutil.copytree(
-        ROOT, clone, ignore=shutil.ignore_patterns(".git", ".venv", ".snakemake", "results")
-    )
-    other = Runner(tmp_path / "other folder", clone / "Snakefile")
+    other = Runner(tmp_path / "other folder", copy_clone(tmp_path / "another clone"))
     other.config = example.config
     other.run(cores=1)
     ours, theirs = example.outputs(), other.outputs()

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from clearfield import failures
-from clearfield.joblog import INTERRUPTED, UNFINISHED
-from clearfield.submissions import Failed
+from clearfield.jobs.joblog import INTERRUPTED, UNFINISHED
+from clearfield.workflow import failures
+from clearfield.workflow.submissions import Failed
 from runner import Runner, write_stack
 
 CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")

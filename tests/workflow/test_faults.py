@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from clearfield.files import remove_orphans, replacing
+from clearfield.results.whole_files import remove_orphans, replacing
 from runner import ROOT, Runner, write_stack
 
 pytestmark = pytest.mark.second_tier
@@ -235,7 +235,7 @@ def test_a_write_is_cut_short_by_a_dead_process(tmp_path):
     target = tmp_path / "result.tif"
     code = (
         "import os, sys, signal; sys.path.insert(0, sys.argv[1])\n"
-        "from clearfield.files import replacing\n"
+        "from clearfield.results.whole_files import replacing\n"
         "with replacing(sys.argv[2]) as temporary:\n"
         "    file = temporary.open('wb'); file.write(b'half'); file.flush()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from clearfield.errors import ClearfieldError
-from clearfield.run import Run
+from clearfield.workflow.run import Run
 from runner import PROFILE, ROOT, Runner, write_stack
 
 SCHEMAS = ROOT / "workflow/schemas"
@@ -322,7 +322,7 @@ def test_headers_that_claim_terabytes_are_refused(tmp_path, compression, big):
 
 def resolve_quietly(folder: Path) -> bool:
     """The driver, too, measures such a file without harm."""
-    from clearfield.resources import measure
+    from clearfield.workflow.resources import measure
 
     files = tuple(str(path) for path in folder.glob("*.tif"))
     return measure(files).plane_bytes >= 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from clearfield.codehash import code_files
+from clearfield.jobs.codehash import code_files
 from runner import ROOT, Runner, copy_clone, write_stack
 
 CHAIN = ("load_stack", "project_stack", "subtract_background", "plot_qc")
@@ -182,7 +182,7 @@ def test_a_touched_raw_file_above_the_checksum_limit_gives_the_same_bytes_again(
 
 def edit_module(clone: Path, module: str) -> None:
     """Change what the first function of a module has in its body."""
-    path = clone / f"scripts/clearfield/{module}.py"
+    (path,) = (clone / "scripts/clearfield").glob(f"**/{module}.py")
     lines = path.read_text(encoding="utf-8").splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("def "))
     end = next(n for n in range(first, len(lines)) if lines[n].endswith(":"))
@@ -196,9 +196,9 @@ SECOND = pytest.mark.second_tier
 @pytest.mark.parametrize(
     ("modules", "expected"),
     [
-        (["status"], SUMMARY),
+        (["verdict"], SUMMARY),
         (["codehash", "simulation", "settings"], {}),
-        (["background"], jobs(CHAIN[2:], BOTH)),
+        (["subtraction"], jobs(CHAIN[2:], BOTH)),
         pytest.param(["granulometry"], jobs(CHAIN[3:], BOTH), marks=SECOND),
         pytest.param(["projection"], jobs(CHAIN, BOTH), marks=SECOND),
         pytest.param(["axes"], jobs(CHAIN, BOTH), marks=SECOND),
@@ -275,13 +275,13 @@ def test_the_code_of_a_rule_is_what_its_script_imports():
     def modules(script: str) -> set[str]:
         return {path.stem for path in code_files(str(ROOT / "scripts"), script)}
 
-    assert {"reading", "tiff", "czi", "axes"} <= modules("load_stack")
+    assert {"loading", "tiff", "czi", "axes"} <= modules("load_stack")
     assert {"projection", "ometiff"} <= modules("project_stack")
-    assert {"background", "morphology", "gaussian"} <= modules("subtract_background")
-    assert not {"background", "morphology", "report"} & modules("load_stack")
-    assert not {"background", "morphology", "reading"} & modules("project_stack")
-    assert not {"reading", "projection", "figure"} & modules("subtract_background")
-    assert not {"figure", "background", "metrics"} & modules("summarize_qc")
+    assert {"subtraction", "morphology", "gaussian"} <= modules("subtract_background")
+    assert not {"subtraction", "morphology", "report_page"} & modules("load_stack")
+    assert not {"subtraction", "morphology", "loading"} & modules("project_stack")
+    assert not {"loading", "projection", "qc_figure"} & modules("subtract_background")
+    assert not {"qc_figure", "subtraction", "metrics"} & modules("summarize_qc")
 
 
 def test_a_name_taken_from_the_package_is_that_of_its_module(tmp_path):

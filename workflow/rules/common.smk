@@ -10,19 +10,19 @@ from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 from snakemake.resources import Resource
 
-from scripts.clearfield.codehash import hash_code
 from scripts.clearfield.errors import ClearfieldError
-from scripts.clearfield.failures import end_run, finish_failed_run, start_run
-from scripts.clearfield.forkserver import start_server
-from scripts.clearfield.resources import (
+from scripts.clearfield.jobs.codehash import hash_code
+from scripts.clearfield.jobs.forkserver import start_server
+from scripts.clearfield.workflow.failures import end_run, finish_failed_run, start_run
+from scripts.clearfield.workflow.resources import (
     job_disk_mb,
     job_memory_mb,
     job_runtime_min,
     job_threads,
     measure,
 )
-from scripts.clearfield.run import Run, software_versions
-from scripts.clearfield.settings import json_text
+from scripts.clearfield.workflow.run import Run, software_versions
+from scripts.clearfield.workflow.settings import json_text
 
 # Jobs find the python that runs Snakemake, whether its environment was activated or not (a conda
 # environment of --sdm conda still comes before it); jobs and profiles find their scripts in

@@ -1,0 +1,1 @@
+"""Planes and tables in; out comes what a person looks at."""

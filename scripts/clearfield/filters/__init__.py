@@ -1,0 +1,1 @@
+"""Planes in, planes out; no files."""

@@ -1,0 +1,79 @@
+"""A path of any kind in; out come its series, read by the module of its format."""
+
+import importlib
+import re
+from pathlib import Path
+
+from ..errors import ClearfieldError
+from .series import Series
+
+FORMATS = {
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".btf": "tiff",
+    ".tf2": "tiff",
+    ".tf8": "tiff",
+    ".lsm": "tiff",
+    ".stk": "tiff",
+    ".ome": "tiff",
+    ".svs": "tiff",
+    ".qptiff": "tiff",
+    ".czi": "czi",
+    ".nd2": "nd2",
+    ".lif": "lif",
+    ".oib": "oib",
+    ".oif": "oib",
+    ".dv": "dv",
+    ".r3d": "dv",
+    ".r3d_d3d": "dv",
+    ".zarr": "zarr",
+}
+"""The module that has `open_series` for a suffix; folders and globs of planes are "plane_files"."""
+
+
+def open_series(path: str) -> list[Series]:
+    """List the series of a file, a folder or a glob, whatever its format.
+
+    Raises
+    ------
+    ClearfieldError
+        Where it does not exist, its format is unknown, or what reads it is not installed.
+    """
+    module = format_of(path)
+    try:
+        return importlib.import_module(f".{module}", __package__).open_series(path)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("clearfield"):
+            raise
+        raise ClearfieldError(
+            f"{Path(path).name} needs the package {error.name}, which is not installed; install "
+            "it, or run with --sdm conda, whose environment for load_stack has it"
+        ) from None
+
+
+def format_of(path: str) -> str:
+    """Name the module that reads a path.
+
+    Examples
+    --------
+    >>> format_of("plate/img_z*.tif")
+    'plane_files'
+    """
+    here = Path(path)
+    suffix = here.suffix.lower()
+    if not here.exists():
+        if re.search(r"[*?\[{]", path):
+            return "plane_files"
+        raise ClearfieldError(f"{path} does not exist")
+    if here.is_dir() and suffix != ".zarr":
+        return "plane_files"
+    if suffix in (".zip", ".ozx"):
+        raise ClearfieldError(
+            f"{here.name} is a zip archive; unpack it, and give the path of what it holds"
+        )
+    if suffix not in FORMATS:
+        raise ClearfieldError(
+            f'{here.name}: files ending in "{suffix}" are not known here (known are '
+            f"{' '.join(FORMATS)}); take it out of the samples, or export it as OME-TIFF"
+        )
+    return FORMATS[suffix]

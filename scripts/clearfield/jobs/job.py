@@ -1,0 +1,90 @@
+"""How a script becomes a job: values from the command line, one sentence on failure."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # typing's own would cost each job an import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# No linear algebra is done here; numpy's idle BLAS threads would cost 0.1 s CPU a job.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+
+def run_job(function: Callable[..., None]) -> None:
+    """Call `function` with the ``--name value`` pairs of the command line.
+
+    A parameter annotated `str` takes its value as it stands, any other reads it as JSON.
+    A user's mistake, a full disk or a lack of memory ends the process with status 1 and one
+    sentence on standard error; anything else is a bug and keeps its traceback. This function does
+    not return: the process ends here.
+    """
+    try:
+        from .forkserver import run_forked
+
+        status = run_forked()  # before anything else is imported
+        if status is not None:
+            os._exit(status)
+        _run(function)
+    except KeyboardInterrupt:
+        from .joblog import INTERRUPTED
+
+        sys.exit(INTERRUPTED.strip())
+
+
+def _run(function: Callable[..., None]) -> None:
+    from .joblog import clear_log, open_log
+
+    open_log()
+    try:
+        _call(function)
+    finally:
+        clear_log()
+    # Every file that stays is synced and renamed. To take all modules apart, as an interpreter does
+    # at its end, would cost 30 ms CPU, and 120 once matplotlib is among them.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _call(function: Callable[..., None]) -> None:
+    import errno
+
+    from ..errors import ClearfieldError
+
+    names = [argument.removeprefix("--").replace("-", "_") for argument in sys.argv[1::2]]
+    try:
+        function(
+            **{
+                name: _read(value, function.__annotations__[name])
+                for name, value in zip(names, sys.argv[2::2], strict=True)
+            }
+        )
+    except ClearfieldError as error:
+        sys.exit(f"error: {error}")
+    except (MemoryError, OSError, RuntimeError) as error:
+        # A map of a file, or a thread, that finds no memory is no MemoryError.
+        if (
+            isinstance(error, MemoryError)
+            or getattr(error, "errno", None) == errno.ENOMEM
+            or "can't start new thread" in str(error)
+        ):
+            sys.exit(
+                "error: the job ran out of memory; give it more with "
+                f"--set-resources {function.__name__}:mem_mb=N, or run fewer jobs at once"
+            )
+        if not isinstance(error, OSError):
+            raise
+        sys.exit(
+            f"error: {error.strerror or error}: {error.filename or 'while writing results'}; "
+            "mend that (free space, permissions, a missing file) and run the same command again"
+        )
+
+
+def _read(value: str, annotation: object) -> object:
+    if annotation is str:
+        return value
+    import json
+
+    return json.loads(value)

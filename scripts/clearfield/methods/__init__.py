@@ -1,0 +1,1 @@
+"""A projected plane in; out come its background and the plane without it."""

@@ -1,0 +1,147 @@
+"""Which method and which sizes, in pixels, each channel of an image gets."""
+
+import math
+
+from ..errors import ClearfieldError
+
+# The sizes of each method, in the order in which they are written down.
+SIZES = {
+    "tophat": ("radius",),
+    "minmax": ("min_size", "max_size"),
+    "dog": ("low_sigma", "high_sigma"),
+    "none": (),
+}
+
+# ASSUME: x and y that differ by less than this ratio are one pixel size, rounded differently.
+SQUARE_TOLERANCE = 1e-3
+
+
+def resolve_channels(
+    settings: dict, channel_names: list[str], pixel_size_um: dict[str, float | None], sample: str
+) -> list[dict]:
+    """Give method, sign and sizes of each channel.
+
+    Parameters
+    ----------
+    settings : dict
+        ``unit``, ``method``, ``light_background``, a table of sizes for that method, and
+        ``channels``: the same keys, complete, by channel name or index counted from 0.
+    channel_names : list of str
+        Of the image, in its order.
+    pixel_size_um : dict
+        ``x``, ``y`` in µm, or None where unknown.
+    sample : str
+        For messages.
+
+    Returns
+    -------
+    list of dict
+        ``name, method, light_background``, the sizes in px by name, and ``sizes_um``: the same
+        sizes in µm after rounding, None where the calibration is unknown.
+
+    Raises
+    ------
+    ClearfieldError
+        For a channel that the image does not have, and for µm without one pixel size.
+
+    Examples
+    --------
+    >>> settings = {"unit": "um", "method": "tophat", "light_background": False,
+    ...             "tophat": {"radius": 2.6}, "channels": {}}
+    >>> resolve_channels(settings, ["DAPI"], {"x": 0.5, "y": 0.5}, "a")[0]["radius"]
+    5
+    """
+    chosen: list[dict] = [settings] * len(channel_names)
+    keys: dict[int, str] = {}
+    for key, override in settings["channels"].items():
+        index = _find_channel(key, channel_names, sample)
+        if index in keys:
+            raise ClearfieldError(
+                f"subtract_background.channels names channel {index} of {sample} twice, as "
+                f"{keys[index]!r} and as {key!r}; keep one of them"
+            )
+        keys[index], chosen[index] = key, override
+    pixel = _square_pixel(pixel_size_um)
+    if settings["unit"] == "um":
+        _require_pixel(pixel, pixel_size_um, sample)
+    resolved = []
+    for name, choice in zip(channel_names, chosen, strict=True):
+        method = choice["method"]
+        sizes = {size: choice[method][size] for size in SIZES[method]}
+        if settings["unit"] == "um":
+            sizes = {size: _to_pixels(size, um, pixel, sample) for size, um in sizes.items()}
+        _check_sizes(method, sizes, sample)
+        sizes_um = {size: round(px * pixel, 6) for size, px in sizes.items()} if pixel else None
+        resolved.append(
+            {
+                "name": name,
+                "method": method,
+                "light_background": choice["light_background"],
+                **sizes,
+                "sizes_um": sizes_um,
+            }
+        )
+    return resolved
+
+
+def _find_channel(key: str, channel_names: list[str], sample: str) -> int:
+    if channel_names.count(key) == 1:
+        return channel_names.index(key)
+    if key.isdecimal() and int(key) < len(channel_names):
+        return int(key)
+    known = ", ".join(f"{index}: {name!r}" for index, name in enumerate(channel_names))
+    raise ClearfieldError(
+        f"subtract_background.channels names {key!r}, which {sample} does not have, or has more "
+        f"than once; its channels are {known}"
+    )
+
+
+def _square_pixel(pixel_size_um: dict[str, float | None]) -> float | None:
+    """Give the one pixel size in µm, or None where it is unknown or x and y differ."""
+    x, y = pixel_size_um.get("x"), pixel_size_um.get("y")
+    if x and y and math.isclose(x, y, rel_tol=SQUARE_TOLERANCE):
+        return x
+    return None
+
+
+def _require_pixel(
+    pixel: float | None, pixel_size_um: dict[str, float | None], sample: str
+) -> None:
+    if pixel is not None:
+        return
+    x, y = pixel_size_um.get("x"), pixel_size_um.get("y")
+    if x and y:
+        raise ClearfieldError(
+            f"subtract_background.unit is um, but the pixels of {sample} are not square "
+            f"({x:g} × {y:g} µm); give the sizes in px, or load_stack.pixel_size_um if they are"
+        )
+    raise ClearfieldError(
+        f"subtract_background.unit is um, but {sample} does not say how large its pixels are; "
+        "give load_stack.pixel_size_um, or the sizes in px"
+    )
+
+
+def _to_pixels(size: str, um: float, pixel: float, sample: str) -> int:
+    """Round to whole pixels; a square window to the nearest odd number of them.
+
+    Examples
+    --------
+    >>> _to_pixels("radius", 2.6, 0.5, "a"), _to_pixels("min_size", 2.0, 0.5, "a")
+    (5, 5)
+    """
+    exact = um / pixel
+    pixels = 2 * math.floor(exact / 2) + 1 if size.endswith("_size") else math.floor(exact + 0.5)
+    if exact < 0.5 and size not in ("low_sigma", "max_size"):  # that small they mean: none
+        raise ClearfieldError(
+            f"subtract_background: {size} {um:g} µm is less than half a pixel of {sample} "
+            f"({pixel:g} µm); choose a larger one"
+        )
+    return pixels
+
+
+def _check_sizes(method: str, sizes: dict[str, float], sample: str) -> None:
+    if method == "dog" and sizes["low_sigma"] >= sizes["high_sigma"]:
+        raise ClearfieldError(
+            f"subtract_background.dog: low_sigma {sizes['low_sigma']:g} px must be smaller than "
+            f"high_sigma {sizes['high_sigma']:g} px ({sample})"
+        )

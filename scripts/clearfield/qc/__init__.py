@@ -1,0 +1,1 @@
+"""Planes before and after in; out come sizes, metrics, verdicts and the table."""

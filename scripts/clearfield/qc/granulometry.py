@@ -1,0 +1,374 @@
+"""How large the objects of a plane are, and which top-hat radius keeps them.
+
+Openings by disks of growing radius take away first the noise, then the objects, last the haze
+(Matheron, "Random sets and integral geometry", 1975; Maragos, "Pattern spectrum", IEEE PAMI 1989).
+Every octave of radii works on a copy of half the size, so that all of them cost little more than
+the first. The objects are what a top-hat just below the haze's size leaves above the noise; the
+share of their intensity that smaller disks keep is both their size distribution and the evidence
+for a radius. Large planes are binned; where their objects turn out too small for that, the fullest
+window is measured at full resolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .binning import bin_factor, bin_plane, enlarge, halve
+
+KEEP = 0.95
+"""ASSUME: a radius that keeps 95 % of the objects' intensity is large enough."""
+VALLEY = 1.5
+"""ASSUME: sizes on both sides of a valley are at least 1.5 times as frequent as in it."""
+MARGIN = 1.5
+"""ASSUME: a disk 1.5 times as wide as the largest objects is wide enough to tell them apart."""
+LIMIT = 512
+RESOLVED = 4
+"""ASSUME: objects under 4 pixels of the binned copy are measured anew in a window of the image."""
+
+
+@dataclass(frozen=True)
+class Granulometry:
+    """Sizes in px of the full image; planes in the pixels of the binned copy, `factor` px each.
+
+    Attributes
+    ----------
+    factor : int
+        Pixels of the image along a pixel of the copy.
+    image : (Y, X) float32
+        The copy, objects bright (negated where they were dark).
+    background_radius_px : float
+        Radius of the top-hat that told objects from haze.
+    reference : (int, int)
+        The same disk as made: by how much the copy is made smaller, and the radius there.
+    objects, background : (Y, X) bool
+        Pixels that surely belong to either.
+    radii_px : (n,) float
+        Radii tried, in px.
+    spectrum : (n,) float
+        Mean intensity that vanishes between the radius before and this one, for each unit of
+        ln(diameter), grey levels: the pattern spectrum.
+    kept : (n,) float
+        Share of the objects' intensity that a top-hat of this radius keeps, 0 to 1; NaN without
+        objects.
+    median_diameter_px, largest_diameter_px : float
+        Diameters below which half, and 95 %, of the objects' intensity lies; NaN without objects.
+    recommended_radius_px : int or None
+        Smallest radius that keeps 95 % of the objects' intensity; None where there are no objects,
+        or where their sizes still grow at the largest radius tried.
+    """
+
+    factor: int
+    image: np.ndarray
+    background_radius_px: float
+    reference: tuple[int, int]
+    objects: np.ndarray
+    background: np.ndarray
+    radii_px: np.ndarray
+    spectrum: np.ndarray
+    kept: np.ndarray
+    median_diameter_px: float
+    largest_diameter_px: float
+    recommended_radius_px: int | None
+
+    def kept_at(self, radius_px: float) -> float:
+        """Share of the objects' intensity that a top-hat of this radius keeps, 0 to 1 or NaN."""
+        if not np.isfinite(radius_px) or not len(self.radii_px):
+            return float("nan")
+        diameters = np.concatenate([[0], np.log(2 * self.radii_px + 1)])
+        kept = np.concatenate([[0], self.kept])
+        return float(np.interp(np.log(2 * radius_px + 1), diameters, kept))
+
+
+def measure_contrast(image: np.ndarray, sizes: Granulometry) -> float:
+    """Measure how much brighter the objects are than their surroundings, whatever haze lies there.
+
+    Parameters
+    ----------
+    image : (Y, X) float
+        A plane binned like `sizes.image`, objects bright; NaN is missing.
+    sizes : Granulometry
+        Says where the objects are and which disk is wider than they are.
+
+    Returns
+    -------
+    float
+        Grey levels: mean of the objects' pixels in the top-hat by that disk, less the mean of the
+        background's; NaN without objects or without background.
+    """
+    from ..filters.morphology import opening
+
+    scale, radius = sizes.reference
+    valid = np.isfinite(image)
+    inside, outside = sizes.objects & valid, sizes.background & valid
+    if not inside.any() or not outside.any():
+        return float("nan")
+    image = _smooth(image if valid.all() else np.where(valid, image, np.median(image[valid])))
+    coarse = image
+    for _ in range(scale.bit_length() - 1):
+        coarse = halve(coarse)
+    opened = opening(coarse, radius, threads=1)
+    return _signals(image, [opened], inside, outside)[0]
+
+
+def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulometry:
+    """Measure the sizes of a plane's objects and recommend a top-hat radius.
+
+    Parameters
+    ----------
+    image : (Y, X), integer or float
+        A plane; only its rows are sliced, so it may lie on disk. NaN counts as background.
+    light_background : bool
+        Objects are dark.
+
+    Returns
+    -------
+    Granulometry
+
+    Examples
+    --------
+    >>> y, x = np.ogrid[:200, :200]
+    >>> discs = (y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 <= 10**2  # 21 px across at most
+    >>> sizes = measure_sizes(1000 * discs.astype(np.uint16) + 100)
+    >>> 18 <= sizes.median_diameter_px <= 22, 10 <= sizes.recommended_radius_px <= 14
+    (True, True)
+    """
+    factor = bin_factor(image.shape, LIMIT)
+    copy = bin_plane(image, factor)
+    if light_background:
+        copy = -copy
+    missing = np.isnan(copy)
+    if missing.any():
+        copy[missing] = np.nan if missing.all() else np.median(copy[~missing])
+    steps = [] if missing.all() else _open_by_octaves(_smooth(copy))
+    empty = np.zeros(copy.shape, bool)
+    nothing = Granulometry(
+        factor, copy, np.nan, (1, 0), empty, ~missing, np.empty(0), np.empty(0), np.empty(0),
+        np.nan, np.nan, None,
+    )  # fmt: skip
+    if not steps:
+        return nothing
+    radii = np.array([((2 * step.radius + 1) * step.scale * factor - 1) / 2 for step in steps])
+    spectrum = _pattern_spectrum(steps)
+    reference, resolved = _end_of_objects(spectrum)
+    tophat, objects, background, kept = _find_objects(steps, reference, missing)
+    median, largest = (_diameter(radii, kept, share) for share in (0.5, KEEP))
+    # A slope fills wide disks at its upper rim: look again with one not much wider than needed.
+    closer = int(np.argmax(radii >= MARGIN * largest / 2)) if resolved and objects.any() else 0
+    if 0 < closer < reference:
+        reference = closer
+        tophat, objects, background, kept = _find_objects(steps, reference, missing)
+        median, largest = (_diameter(radii, kept, share) for share in (0.5, KEEP))
+    recommended = int(np.ceil((largest - 1) / 2)) if resolved and objects.any() else None
+    sizes = Granulometry(
+        factor, copy, float(radii[reference]), (steps[reference].scale, steps[reference].radius),
+        objects, background, radii, spectrum, kept,
+        median, largest, recommended,
+    )  # fmt: skip
+    if factor > 1 and not median > RESOLVED * factor:
+        close = measure_sizes(_fullest_window(image, tophat, factor), light_background)
+        if close.objects.any():
+            return replace(
+                close,
+                factor=factor,
+                image=copy,
+                reference=sizes.reference,
+                objects=objects,
+                background=background,
+            )
+    return sizes
+
+
+def _find_objects(
+    steps: list[_Step], reference: int, missing: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Give the top-hat of a step, objects, background, and what each step keeps of the objects."""
+    step = steps[reference]
+    image = steps[0].image
+    tophat = image - enlarge(step.opened, step.scale, image.shape)
+    objects, background = _separate(tophat)
+    background &= ~missing
+    objects &= ~missing
+    signals = np.array(_signals(image, [step.opened for step in steps], objects, background))
+    if not objects.any() or not signals[reference] > 0:
+        objects[:] = False
+        return tophat, objects, background, np.full(len(steps), np.nan)
+    kept = np.minimum(np.maximum.accumulate(np.maximum(signals, 0)) / signals[reference], 1)
+    return tophat, objects, background, kept
+
+
+def _fullest_window(image: np.ndarray, tophat: np.ndarray, factor: int) -> np.ndarray:
+    """Cut out, at full resolution, the window of at most `LIMIT` px with the strongest top-hat."""
+    side = LIMIT // factor
+    strength = bin_plane(np.nan_to_num(tophat), min(side, *tophat.shape))
+    row, column = (
+        int(k) * side * factor for k in np.unravel_index(strength.argmax(), strength.shape)
+    )
+    return np.asarray(image[row : row + LIMIT])[:, column : column + LIMIT]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An opening by a disk of `radius` pixels of a copy that is `scale` times smaller."""
+
+    scale: int
+    radius: int
+    image: np.ndarray
+    opened: np.ndarray
+    before: np.ndarray  # the opening by the next smaller disk, at the same scale
+
+
+def _open_by_octaves(image: np.ndarray) -> list[_Step]:
+    """Open by disks of 1 to 8 px, then of 5 to 8 px of copies of a half, a quarter, ... the size.
+
+    The largest disk's diameter is at most half the shorter side: beyond that, few positions are
+    left where it fits.
+    """
+    from ..filters.morphology import opening
+
+    steps = []
+    scale = 1
+    while True:
+        before = image if scale == 1 else None
+        for radius in range(1 if scale == 1 else 4, 9):
+            if 2 * radius + 1 > min(image.shape) / 2:
+                return steps
+            opened = opening(image, radius, threads=1)
+            if before is not None:
+                steps.append(_Step(scale, radius, image, opened, before))
+            before = opened
+        image = halve(image)
+        scale *= 2
+
+
+def _smooth(image: np.ndarray) -> np.ndarray:
+    """Average 3 × 3 pixels with weights 1 2 1: an opening follows the noise's lower edge."""
+    for axis in (0, 1):
+        if image.shape[axis] > 2:
+            padded = np.pad(image, [(1, 1) if k == axis else (0, 0) for k in (0, 1)], "edge")
+            low, middle, high = (
+                padded[tuple(slice(k, k + image.shape[axis]) if a == axis else slice(None)
+                             for a in (0, 1))]
+                for k in range(3)
+            )  # fmt: skip
+            image = (low + high) * np.float32(0.25) + middle * np.float32(0.5)
+    return image
+
+
+def _pattern_spectrum(steps: list[_Step]) -> np.ndarray:
+    def density(step: _Step) -> float:
+        smaller = 1 if step.before is step.image else 2 * step.radius - 1
+        width = np.log((2 * step.radius + 1) / smaller)
+        return (
+            float(step.before.mean(dtype=np.float64) - step.opened.mean(dtype=np.float64)) / width
+        )
+
+    return np.maximum([density(step) for step in steps], 0)
+
+
+def _end_of_objects(spectrum: np.ndarray) -> tuple[int, bool]:
+    """Find the last size before the spectrum rises towards the haze, and whether it is an end.
+
+    ASSUME: where the spectrum still stands high at the largest disks, that is haze if a valley
+    separates it from smaller sizes; otherwise the objects are larger than the disks that fit.
+
+    Examples
+    --------
+    >>> _end_of_objects(np.array([1.0, 1, 9, 9, 1, 1, 1, 5, 9, 9]))  # objects, valley, haze
+    (5, True)
+    >>> _end_of_objects(np.array([1.0, 1, 9, 9, 1, 1, 1, 1]))  # no haze
+    (7, True)
+    >>> _end_of_objects(np.array([1.0, 1, 2, 4, 9, 9]))  # larger than the disks
+    (5, False)
+    """
+    last = len(spectrum) - 1
+    padded = np.pad(spectrum, 1, "edge")
+    spectrum = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+    depth = np.zeros(len(spectrum))
+    for k in range(1, last):
+        left, right = spectrum[:k].max(), spectrum[k + 1 :].max()
+        if spectrum[last] >= 0.5 * right:  # still high at the end, else it is a class of objects
+            depth[k] = min(left, right, spectrum[last]) / max(spectrum[k], 1e-12)
+    valley = int(depth.argmax()) if last > 0 else 0
+    if depth[valley] >= VALLEY:
+        return valley, True
+    return last, bool(spectrum[last] < 0.5 * spectrum.max())
+
+
+def _separate(tophat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tell pixels that surely are objects from pixels that surely are not."""
+    sample = tophat[::2, ::2] if tophat.size > 2**17 else tophat
+    threshold = otsu_threshold(sample)
+    below = sample[sample <= threshold]
+    level = np.median(below)
+    spread = 1.4826 * np.median(np.abs(below - level))
+    threshold = max(threshold, level + 4 * spread)
+    objects = tophat > threshold
+    background = tophat <= level + 3 * spread
+    if not objects.any() or tophat[objects].mean(dtype=np.float64) < level + 5 * spread:
+        objects[:] = False  # what noise alone leaves above four of its own standard deviations
+    return objects, background
+
+
+def otsu_threshold(values: np.ndarray) -> float:
+    """Split values in two classes of least variance (Otsu, IEEE Trans. SMC 1979), 256 bins.
+
+    Examples
+    --------
+    >>> 1 < otsu_threshold(np.array([0.0, 1.0, 9.0, 10.0])) < 9
+    True
+    """
+    low, high = float(values.min()), float(values.max())
+    if not high - low > 512 * np.spacing(max(abs(low), abs(high))):
+        return high  # flat, but for rounding: there is no room for the bins' edges
+    counts, edges = np.histogram(values, 256, (low, high))
+    centres = (edges[1:] + edges[:-1]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = values.size - below
+    sums = np.cumsum(counts * centres)
+    means_below = sums[:-1] / np.maximum(below, 1)
+    means_above = (sums[-1] - sums[:-1]) / np.maximum(above, 1)
+    return float(edges[1:-1][np.argmax(below * above * (means_below - means_above) ** 2)])
+
+
+def _signals(
+    image: np.ndarray, opened: list[np.ndarray], inside: np.ndarray, outside: np.ndarray
+) -> list[float]:
+    """Mean over the objects of image - opened, above its mean over the background.
+
+    The image is taken at full scale: on a coarse copy, small objects run into their surroundings.
+    The opened images may be ever coarser: what they hold is wide.
+    """
+    weight = _difference(inside.astype(np.float32), outside.astype(np.float32))
+    contrast = _weigh(image, weight)
+    signals = []
+    for plane in opened:
+        if weight.shape != plane.shape:
+            while inside.shape != plane.shape:
+                inside, outside = (halve(mask.astype(np.float32)) for mask in (inside, outside))
+            weight = _difference(inside, outside)
+        signals.append(contrast - _weigh(plane, weight))
+    return signals
+
+
+def _difference(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Give the weights whose sum over a plane is its mean inside less its mean outside."""
+    totals = (max(float(mask.sum(dtype=np.float64)), 1e-9) for mask in (inside, outside))
+    return inside / np.float32(next(totals)) - outside / np.float32(next(totals))
+
+
+def _weigh(image: np.ndarray, weight: np.ndarray) -> float:
+    return float(np.einsum("ij,ij->i", image, weight).sum(dtype=np.float64))
+
+
+def _diameter(radii: np.ndarray, kept: np.ndarray, share: float) -> float:
+    """Interpolate the diameter at which `kept` reaches `share`, linearly in its logarithm."""
+    if np.isnan(kept).any():
+        return float("nan")
+    diameters = np.concatenate([[0], np.log(2 * radii + 1)])
+    shares = np.concatenate([[0], kept])
+    after = int(np.argmax(shares >= share))
+    weight = (share - shares[after - 1]) / (shares[after] - shares[after - 1])
+    low, high = diameters[after - 1 : after + 1]
+    return float(np.exp(low + weight * (high - low)))

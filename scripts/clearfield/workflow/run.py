@@ -1,0 +1,145 @@
+"""A run as the config describes it: its samples and the settings of each.
+
+This is the side of the workflow that runs in Snakemake's own process: no numpy here.
+"""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+
+from .. import __version__
+from ..errors import ClearfieldError
+from .samples import find_samples, sample_name
+from .settings import check_config, check_relations, override, rule_settings
+
+
+class Run:
+    """The checked config, the samples by name, and what each rule is handed for each.
+
+    Parameters
+    ----------
+    config : dict
+        As Snakemake read it, defaults filled in.
+    config_schema, sample_schema : dict
+        JSON schemas.
+    clone : str
+        The folder of the Snakefile; the embedded example lies there.
+
+    Raises
+    ------
+    ClearfieldError
+        Before anything runs, for all that is wrong in the config or in the sample sheet.
+    """
+
+    def __init__(self, config: dict, *, config_schema: dict, sample_schema: dict, clone: str):
+        self.config = check_config(config, config_schema)
+        source = self.config["samples"]
+        if source == "resources/example/*.tif" and not Path(clone).samefile("."):
+            source = str(Path(clone) / source)  # the one default that works from anywhere
+        self.samples = find_samples(source, sample_schema, config_schema)
+        self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
+        problems = []
+        for name, sample in self.samples.items():
+            known = len(self._resolved)
+            config_of_sample, _ = self._resolve(sample.cells)
+            if sample.cells and len(self._resolved) > known:
+                problems += [f"{source}: {name}: {p}" for p in check_relations(config_of_sample)]
+        explored = self.config["explore_parameters"]["sample"]
+        if explored is not None and explored not in self.samples:
+            near = get_close_matches(explored, self.samples, n=1, cutoff=0)
+            raise ClearfieldError(
+                f"config: explore_parameters.sample is {explored!r}, which is not a sample of "
+                f"{source}; the nearest is {near[0]!r}"
+            )
+        if problems:
+            raise ClearfieldError("samples: " + "\nsamples: ".join(problems))
+
+    def _resolve(self, cells: tuple) -> tuple[dict, dict[str, str]]:
+        key = tuple((name, str(value)) for name, value in cells)
+        if key not in self._resolved:
+            config = override(self.config, cells) if cells else self.config
+            self._resolved[key] = config, rule_settings(config)
+        return self._resolved[key]
+
+    def config_of(self, sample: str) -> dict:
+        """Give the config that holds for one sample."""
+        return self._resolve(self.samples[sample].cells)[0]
+
+    def settings(self, sample: str) -> dict[str, str]:
+        """Give the settings of each rule for one sample, as JSON."""
+        return self._resolve(self.samples[sample].cells)[1]
+
+    def samples_with(self, rule: str | None = None, key: str | None = None) -> list[str]:
+        """List the samples, or those whose config sets ``rule.key`` to true."""
+        return [
+            name
+            for name, sample in self.samples.items()
+            if rule is None or self._resolve(sample.cells)[0][rule][key]
+        ]
+
+    @property
+    def explored(self) -> str:
+        """Name the sample of explore_parameters."""
+        return self.config["explore_parameters"]["sample"] or next(iter(self.samples))
+
+    @property
+    def explore_settings(self) -> dict:
+        """Give what explore_parameters is handed: its sizes, and the sign of the sample."""
+        config = self._resolve(self.samples[self.explored].cells)[0]
+        settings = {
+            key: value for key, value in config["explore_parameters"].items() if key != "sample"
+        }
+        light = config["subtract_background"]["light_background"]
+        return settings | {"light_background": light}
+
+    @property
+    def raw_files(self) -> list[str]:
+        """List the files of all samples."""
+        return [file for sample in self.samples.values() for file in sample.files]
+
+    @property
+    def names_and_paths(self) -> list[str]:
+        """List name and path of each file in turn.
+
+        The name is that of its sample; of several samples in one file what they share before "__",
+        as `list_inputs` names them, or else the file's.
+        """
+        samples: dict[str, list[str]] = {}
+        for sample in self.samples.values():
+            samples.setdefault(sample.path, []).append(sample.name)
+        found = []
+        for path, names in sorted(samples.items()):
+            bases = {name.rpartition("__")[0] for name in names} if len(names) > 1 else {names[0]}
+            name = bases.pop() if len(bases) == 1 else ""
+            found += [name or sample_name(path, path), path]
+        return found
+
+    @property
+    def settings_in_use(self) -> dict:
+        """Give the config without what has no effect, as the page of the run shows it."""
+        rules = {rule: json.loads(text) for rule, text in rule_settings(self.config).items()}
+        return {
+            "samples": self.config["samples"],
+            **rules,
+            "summarize_qc": self.config["summarize_qc"],
+        }
+
+
+def software_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Give the versions of clearfield, of Python and of those packages that are installed here.
+
+    Examples
+    --------
+    >>> software_versions(["no such package"])["clearfield"] == __version__
+    True
+    """
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"clearfield": __version__, "Python": platform.python_version()}
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

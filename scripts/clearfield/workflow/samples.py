@@ -1,0 +1,290 @@
+"""Which samples a run has, from a glob or from a sample sheet.
+
+This is the side of the workflow that runs in Snakemake's own process: no numpy here.
+"""
+
+import csv
+import glob
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import ClearfieldError
+from .settings import read_cell
+
+# Longest first, so that "a.ome.tif" is "a".
+SUFFIXES = (
+    ".companion.ome", ".ome.tiff", ".ome.tif", ".ome.btf", ".ome.zarr", ".tiff", ".tif", ".zarr",
+    ".btf", ".tf8", ".tf2", ".ome", ".lsm", ".stk", ".svs", ".qptiff", ".czi", ".nd2", ".lif",
+    ".oib", ".oif", ".dv", ".r3d_d3d", ".r3d",
+)  # fmt: skip
+# The planes of an .oif and the chunks of a Zarr.
+_INSIDE = re.compile(r"\.oif\.files|\.zarr/.", re.IGNORECASE)
+SHEETS = (".tsv", ".csv")
+# A file name has up to 255; a temporary one also holds a host's name and a process number.
+_NAME_BYTES = 160
+INFORMATION = (
+    "series_name", "axes", "shape", "dtype", "pixel_size_x_um", "pixel_size_y_um",
+    "pixel_size_z_um", "channel_names",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One stack: its name, its path as written, its files, and its cells of the sheet."""
+
+    name: str
+    path: str
+    files: tuple[str, ...]
+    cells: tuple[tuple[str, object], ...] = field(default=())
+
+
+def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[str, Sample]:
+    """Find the samples of a run.
+
+    Parameters
+    ----------
+    source : str
+        A glob, or the path of a sample sheet; relative to the working directory.
+    sample_schema, config_schema : dict
+        JSON schemas of a row of the sheet and of the config.
+
+    Returns
+    -------
+    dict of Sample
+        By name, sorted.
+
+    Raises
+    ------
+    ClearfieldError
+        Lists everything that is wrong, a line each.
+    """
+    if source.lower().endswith(SHEETS):
+        rows, problems = _read_sheet(source, config_schema)
+    else:
+        rows, problems = _expand_glob(source), []
+    samples: dict[str, Sample] = {}
+    seen: dict[str, str] = {}
+    valid_name = re.compile(sample_schema["properties"]["sample"]["pattern"])
+    for name, path, cells in rows:
+        if not valid_name.search(name) or len(name.encode()) > _NAME_BYTES:
+            problems.append(
+                f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
+                "of file names, so it may not begin with a dot, hold / \\ { } or control "
+                f"characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
+                "or give it a name in a sample sheet"
+            )
+        elif name in seen:
+            problems.append(
+                f"two samples have the name {name!r}: {seen[name]} and {path}; "
+                "give each its own name in a sample sheet"
+            )
+        else:
+            seen[name] = path
+            files, problem = _files_of(path)
+            if problem:
+                problems.append(f"{path[:150]} (sample {name!r}) {problem}")
+            samples[name] = Sample(name, path, files, cells)
+    if problems:
+        raise ClearfieldError(f"samples: {source}: " + f"\nsamples: {source}: ".join(problems))
+    return dict(sorted(samples.items()))
+
+
+def sample_name(path: str, pattern: str) -> str:
+    """Name a sample after what varies in its path.
+
+    Examples
+    --------
+    >>> sample_name("night1/cell 7.ome.tif", "night1/*.tif")
+    'cell 7'
+    >>> sample_name("data/plate1/well2/stack.tif", "data/plate*/well*/stack.tif")
+    'plate1__well2__stack'
+    """
+    constant = 0
+    parts = Path(pattern).parts
+    while constant < len(parts) - 1 and not glob.has_magic(parts[constant]):
+        constant += 1
+    name = "__".join(Path(path).parts[constant:])
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
+    try:
+        # A name may hold brackets itself.
+        found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
+    except (OSError, ValueError) as error:
+        raise ClearfieldError(
+            f"samples: {pattern[:150]!a} is no path ({getattr(error, 'strerror', error)})"
+        ) from None
+    # "**/*" also finds what earlier runs wrote, and what is inside of stacks.
+    paths = sorted(path for path in found if not _is_result(path))
+    if not _INSIDE.search(pattern):
+        paths = [path for path in paths if not _INSIDE.search(path)]
+    if not paths:
+        beyond = " outside of results/" if found else ""
+        brackets = ' (a "[" that is part of a name is written "[[]")' if "[" in pattern else ""
+        raise ClearfieldError(
+            f"samples: no file matches {pattern[:500]}{beyond} (seen from {Path.cwd()}); "
+            f"mend the pattern{brackets}, or name a sample sheet that ends in .tsv or .csv"
+        )
+    if Path(pattern).is_dir() and not _is_stack(pattern):
+        raise ClearfieldError(
+            f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
+        )
+    return [(sample_name(path, pattern), path, ()) for path in paths]
+
+
+def _is_result(path: str) -> bool:
+    """Tell what lies where this run writes."""
+    if "results" not in path:  # 10,000 samples: Path costs
+        return False
+    return Path(path).absolute().is_relative_to(Path("results").absolute())
+
+
+def _is_stack(path: str) -> bool:
+    return path.rstrip("/").lower().endswith(SUFFIXES)
+
+
+def _files_of(path: str) -> tuple[tuple[str, ...], str]:
+    """Give the files of a stack, and what is wrong with them.
+
+    They are itself (of an .oif, with those of the folder that holds its planes), those of its
+    folder, or those that its glob matches.
+    """
+    if re.search("[{}]", path):
+        return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
+    if _is_result(path):
+        return (), "lies in results/, where this run writes; move it elsewhere"
+    try:
+        if Path(path).is_dir() and not _is_stack(path):
+            files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
+        elif Path(path).exists():
+            files = [path]
+            if path.lower().endswith(".oif"):
+                files += sorted(glob.glob(f"{glob.escape(path)}.files/*"))
+        else:
+            files = sorted(glob.glob(path))
+    except (OSError, ValueError) as error:
+        return (), f"cannot be opened ({getattr(error, 'strerror', error)}); mend the path"
+    if not files:
+        empty = "holds no files" if Path(path).is_dir() else "does not exist"
+        return (), f"{empty}; mend the path"
+    for file in files:
+        # A pipe or a device would be waited for without end.
+        if not Path(file).is_file() and not Path(file).is_dir():
+            if Path(file).is_symlink():
+                target = Path(file).readlink()
+                return (), f"is a link to {target}, which is not there; mend the link"
+            return (), "is neither a file nor a folder; mend the path"
+        if re.search("[\ud800-\udfff{}]", file):
+            return (
+                (),
+                f"has a file whose name is not UTF-8 text or holds {{ or }}: {file!a}; rename it",
+            )
+    # One that this user may not read is left to its job to say: Snakemake, which reads small files
+    # itself, would end the whole run.
+    return tuple(file for file in files if os.access(file, os.R_OK)), ""
+
+
+def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], list[str]]:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ClearfieldError(
+            f"samples: the sample sheet {path} does not exist (seen from {Path.cwd()})"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ClearfieldError(
+            f"samples: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise ClearfieldError(
+            f"samples: {path} cannot be read ({error.strerror}); name a sample sheet, or a glob"
+        ) from None
+    lines = re.split("\r\n|\n|\r", text)
+    lines = [line for line in lines if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise ClearfieldError(f"samples: {path} is empty; its first line names the columns")
+    separator = _separator(path, lines[0])
+    try:
+        header, *rows = csv.reader(lines, delimiter=separator)
+    except csv.Error as error:
+        raise ClearfieldError(
+            f"samples: {path} is no table ({error}); save it as tab- or comma-separated text"
+        ) from None
+    header = _cells(header)
+    problems = _header_problems(header, schema)
+    if problems:
+        return [], problems
+    rows = [(number, _cells(row)) for number, row in enumerate(rows, 2)]
+    rows = [(number, cells) for number, cells in rows if cells]
+    if not rows:
+        problems.append("it has a header but no samples")
+    known: dict[tuple[str, str], object] = {}
+    found = []
+    for number, cells in rows:
+        if len(cells) > len(header):
+            problems.append(f"row {number} has {len(cells)} cells for {len(header)} columns")
+            continue
+        values = dict(zip(header, cells, strict=False))
+        name, stack = values.pop("sample", ""), values.pop("path", "")
+        if not name or not stack:
+            problems.append(f"row {number} lacks a {'path' if name else 'sample'}")
+            continue
+        overrides = []
+        for key, cell in values.items():
+            if not cell or key in INFORMATION:
+                continue
+            if (key, cell) not in known:
+                try:
+                    known[key, cell] = read_cell(key, cell, schema)
+                except ClearfieldError as error:
+                    problems.append(f"row {number} ({name}): {error}")
+                    known[key, cell] = None
+            overrides.append((key, known[key, cell]))
+        found.append((name, stack, tuple(overrides)))
+    return found, problems
+
+
+def _cells(row: list[str]) -> list[str]:
+    """Give the cells of a row without the empty ones that spreadsheets put behind the last."""
+    cells = [cell.strip() for cell in row]
+    while cells and not cells[-1]:
+        del cells[-1]
+    return cells
+
+
+def _separator(path: str, header: str) -> str:
+    """Tab for .tsv; for .csv what stands in the header, as spreadsheets differ by country."""
+    if path.lower().endswith(".tsv"):
+        return "\t"
+    return ";" if header.count(";") > header.count(",") else ","
+
+
+def _header_problems(header: list[str], schema: dict) -> list[str]:
+    problems = [
+        f"the column {name} is missing" for name in ("sample", "path") if name not in header
+    ]
+    problems += [
+        f"the column {name} stands twice"
+        for name in sorted({*header} - {""})
+        if header.count(name) > 1
+    ]
+    if "" in header:
+        problems.append(f"column {header.index('') + 1} has no name in the first line")
+    for name in filter(None, header):
+        if name in ("sample", "path", *INFORMATION):
+            continue
+        if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):
+            problems.append(f"column {name} holds for the whole run; set it in the config")
+            continue
+        try:
+            read_cell(name, "", schema)
+        except ClearfieldError as error:
+            if "is not a key" in str(error):
+                problems.append(str(error))
+    return problems

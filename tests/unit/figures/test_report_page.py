@@ -1,0 +1,167 @@
+"""The page of a run: what stands in it, whatever users' words hold."""
+
+import csv
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clearfield.figures.cohort_plot import find_outliers, modified_scores
+from clearfield.figures.methods_paragraph import write_methods
+from clearfield.figures.report_page import suggest_range
+from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT
+from PIL import Image
+from report_run import report_run
+
+CONFIG = {
+    "project_stack": {"method": "max", "first_plane": None, "last_plane": None},
+    "subtract_background": {"method": "tophat", "light_background": False, "unit": "px"},
+    "note": "</pre><script>alert(3)</script>",
+}
+EVIL = "</script><script>alert(1)</script>&\"'"
+
+
+def make_row(sample, **values):
+    row = dict.fromkeys([*KEYS, *VERDICT, *COLUMNS], "")
+    return row | {
+        "sample": sample, "time": "0", "channel": "0", "channel_name": "DAPI", "status": "ok",
+        "method": "tophat", "radius_px": "25", "radius_um": "8.75", "range_low": "98",
+        "range_high": "1490", "contrast_to_noise_after": "10",
+    } | values  # fmt: skip
+
+
+def write_run(folder: Path, rows, failures=()):
+    quality = folder / "qc"
+    quality.mkdir(exist_ok=True)
+    with (quality / "metrics.tsv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    with (quality / "failures.tsv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerows([("sample", "rule", "reason", "remedy"), *failures])
+    page = folder / "report" / "index.html"
+    report_run(
+        str(quality / "metrics.tsv"), str(quality / "failures.tsv"), str(quality), str(page),
+        CONFIG, {"clearfield": "0.1.0", "numpy": "2.4"},
+    )  # fmt: skip
+    return page.read_text(encoding="utf-8")
+
+
+class Elements(HTMLParser):
+    """Count the elements of a page and gather its links and visible text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.links, self.sources, self.text = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        attributes = dict(attributes)
+        self.links += [attributes[name] for name in ("href",) if name in attributes]
+        self.sources += [attributes[name] for name in ("src",) if name in attributes]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_words_of_users_stay_words(tmp_path):
+    name = EVIL.replace("/", "")
+    rows = [make_row(name, channel_name=EVIL, status="warn", reason=EVIL), make_row("b")]
+    page = Elements(write_run(tmp_path, rows, [(EVIL, "load_stack", EVIL, EVIL)]))
+    assert page.tags.count("script") == 3  # two tables of data, and the page's own
+    text = "".join(page.text)
+    assert text.count(EVIL) >= 4
+    assert CONFIG["note"] in text
+
+
+def test_page_needs_no_network(tmp_path):
+    page = Elements(write_run(tmp_path, [make_row("a b")]))
+    assert all(source.startswith("data:") for source in page.sources)
+    assert "link" in page.tags  # an empty icon, else the browser asks for one
+    assert {link for link in page.links if not link.startswith("#")} == {
+        "data:,", "../qc/a%20b.png",
+    }  # fmt: skip
+
+
+def test_same_run_same_bytes_wherever_it_lies(tmp_path):
+    pages = []
+    for name in ("one", "another place"):
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = [make_row(f"s{k}", contrast_to_noise_after=f"{k % 5}") for k in range(20)]
+        (folder / "qc").mkdir()
+        Image.effect_noise((1800, 500), 50).point(lambda v: 128).save(folder / "qc" / "s1.png")
+        pages.append(write_run(folder, rows))
+    assert pages[0] == pages[1]
+
+
+def test_flagged_samples_come_first(tmp_path):
+    rows = [
+        make_row("a"), make_row("b", status="warn", reason="dim"),
+        make_row("c", status="fail", reason="saturated"), make_row("d"),
+    ]  # fmt: skip
+    text = write_run(tmp_path, rows, [("e", "load_stack", "cut short", "copy again")])
+    cards = re.findall(r'class="card (\w+)".*?<b>(\w+)</b>', text, re.S)
+    assert cards == [("fail", "c"), ("warn", "b"), ("ok", "a"), ("ok", "d")]
+    assert "<b>5</b> samples" in text
+    assert text.index("cut short") < text.index('class="card')
+
+
+def test_thumbnails_of_many_samples_stay_small(tmp_path):
+    from clearfield.figures.report_page import THUMBNAILS_BYTES, _thumbnail
+
+    Image.effect_noise((1800, 560), 90).convert("RGB").save(tmp_path / "a.png")
+    for samples in (10, 1000, 4000):
+        budget = THUMBNAILS_BYTES // samples
+        assert len(_thumbnail(tmp_path / "a.png", budget)) <= budget + 200
+
+
+def test_outliers_are_named():
+    values = np.random.RandomState(0).normal(10, 1, 30)
+    rows = [make_row(f"s{k}", contrast_to_noise_after=f"{v}") for k, v in enumerate(values)]
+    rows[17]["contrast_to_noise_after"] = "40"
+    rows += [
+        make_row("few", channel_name="GFP", contrast_to_noise_after="99")
+    ]  # nothing to compare
+    found = find_outliers(rows)
+    assert [(one["sample"], one["column"]) for one in found] == [("s17", "contrast_to_noise_after")]
+    assert found[0]["value"] == 40
+
+
+def test_scores_of_a_normal_sample_are_its_standard_scores():
+    values = np.random.RandomState(0).normal(5, 2, 100_000)
+    np.testing.assert_allclose(modified_scores(values), (values - 5) / 2, atol=0.05)
+    assert (modified_scores(np.full(10, 3.0)) == 0).all()
+    assert np.argmax(modified_scores(np.array([0.0] * 9 + [1]))) == 9
+
+
+def test_suggested_range_holds_all():
+    rows = [make_row("a"), make_row("b", range_low="101.7", range_high="2211")]
+    low, high = suggest_range(rows)
+    assert (low, high) == (98, 2300)
+    assert suggest_range([make_row("a", range_low="", range_high="")]) is None
+    assert suggest_range([make_row("a", range_low="-0.0123", range_high="0")]) == (-0.013, 0)
+
+
+@pytest.mark.parametrize("method", ["tophat", "minmax", "dog", "none"])
+def test_methods_paragraph_tells_what_was_done(method):
+    radius = "" if method == "none" else "25"
+    rows = [make_row("a", method=method, radius_px=radius, radius_um="")]
+    text = write_methods(rows, CONFIG, {"clearfield": "0.1.0", "numpy": "2.4"})
+    words = {
+        "tophat": "white top-hat", "minmax": "minimum filter followed by a maximum filter",
+        "dog": "difference of Gaussians", "none": "left as it was",
+    }  # fmt: skip
+    assert words[method] in text
+    assert ("25 px" in text) == (method != "none")
+    assert text.endswith("clearfield 0.1.0 (numpy 2.4).")
+
+
+def test_methods_paragraph_tells_overrides_apart():
+    rows = [make_row("a"), make_row("b", radius_px="10", radius_um="3.5")]
+    text = write_methods(rows, CONFIG, {"clearfield": "0.1.0"})
+    assert "25 px (8.75 µm) [DAPI; 1 of 2 stacks]" in text
+    assert "10 px (3.5 µm) [DAPI; 1 of 2 stacks]" in text

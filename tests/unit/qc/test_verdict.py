@@ -1,0 +1,224 @@
+"""Verdicts from hand-made rows, and the summary as a job runs it."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT, write_table
+from clearfield.qc.verdict import FINDINGS, RULES, judge
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "summarize_qc.py"
+THRESHOLDS = {
+    "saturated_fraction": {"warn": 0.0001, "fail": 0.01},
+    "nonfinite_fraction": {"warn": 0, "fail": 0.01},
+    "clipped_fraction": {"warn": 0.01, "fail": None},
+    "signal_survived": {"warn": 0.8, "fail": 0.5},
+    "unevenness_ratio": {"warn": 0.5, "fail": 0.9},
+    "contrast_to_noise": {"warn": 5, "fail": 2},
+    "drift_z": {"warn": 0.5, "fail": None},
+    "flicker_z": {"warn": 0.25, "fail": None},
+    "drift_t": {"warn": 0.2, "fail": None},
+    "signal_drift_t": {"warn": 0.2, "fail": None},
+    "flicker_t": {"warn": 0.1, "fail": 0.5},
+    "no_objects": "warn",
+    "focus_at_edge": "warn",
+}
+GOOD = {
+    "method": "tophat",
+    "radius_px": "25",
+    "saturated_fraction": "0",
+    "nonfinite_fraction": "0",
+    "clipped_fraction": "0",
+    "signal_survived": "0.97",
+    "object_fraction": "0.2",
+    "object_diameter_px": "14",
+    "largest_diameter_px": "18",
+    "recommended_radius_px": "9",
+    "unevenness_before": "300",
+    "unevenness_after": "10",
+    "unevenness_ratio": "0.0333333",
+    "background_mad_after": "5",
+    "contrast_to_noise_after": "30",
+    "planes": "9",
+    "sharpest_plane": "4",
+    "drift_z": "-0.1",
+    "flicker_z": "0.02",
+    "drift_t": "-0.05",
+    "flicker_t": "0.01",
+    "signal_drift_t": "-0.1",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "reason"),
+    [
+        ({}, "ok", ""),
+        (
+            {"radius_px": "5", "signal_survived": "0.4"},
+            "fail",
+            "radius 5 px is smaller than the objects (median diameter 14 px): objects lose 60 % "
+            "of their intensity (recommended top-hat radius 9 px)",
+        ),
+        (
+            {"radius_px": "8", "signal_survived": "0.75"},
+            "warn",
+            "radius 8 px is smaller than the largest objects (diameter 18 px): objects lose 25 % "
+            "of their intensity (recommended top-hat radius 9 px)",
+        ),
+        ({"signal_survived": "0.7"}, "warn", "objects lose 30 % of their intensity"),
+        (
+            {"signal_survived": "-0.1"},
+            "fail",
+            "nothing is left of the objects' intensity",
+        ),
+        (
+            {"method": "minmax", "radius_px": "5", "signal_survived": "0.1"},
+            "fail",
+            "half the window, 5 px is smaller than the objects (median diameter 14 px): objects "
+            "lose 90 % of their intensity (recommended top-hat radius 9 px)",
+        ),
+        (
+            {"saturated_fraction": "0.0042"},
+            "warn",
+            "0.42 % of the pixels of the stack are saturated",
+        ),
+        (
+            {"unevenness_after": "180", "unevenness_ratio": "0.6"},
+            "warn",
+            "60 % of the background's unevenness remain (180 of 300 grey levels) (recommended "
+            "top-hat radius 9 px)",
+        ),
+        # flat to begin with: what remains is within the noise
+        ({"unevenness_after": "4", "unevenness_before": "4", "unevenness_ratio": "1"}, "ok", ""),
+        ({"method": "none", "unevenness_after": "300", "unevenness_ratio": "1"}, "ok", ""),
+        (
+            {"contrast_to_noise_after": "3.14"},
+            "warn",
+            "objects stand only 3.1 standard deviations above the background",
+        ),
+        ({"drift_z": "-0.6"}, "warn", "intensity falls by 60 % from the first plane to the last"),
+        ({"drift_z": "-0.6", "planes": "4"}, "ok", ""),
+        ({"flicker_z": "0.4"}, "warn", "a plane differs by 40 % from its neighbours"),
+        (
+            {"drift_t": "0.3"},
+            "warn",
+            "intensity rises by 30 % from the first time point to the last",
+        ),
+        (
+            {"signal_drift_t": "-0.4"},
+            "warn",
+            "the objects' intensity falls by 40 % from the first time point to the last",
+        ),
+        (
+            {"flicker_t": "-0.8"},
+            "fail",
+            "this time point is 80 % darker than the course of the others",
+        ),
+        ({"object_fraction": "0"}, "warn", "no objects stand out from the noise"),
+        (
+            {"sharpest_plane": "8"},
+            "warn",
+            "the sharpest plane is the last of 9: the objects may reach beyond the stack",
+        ),
+        ({"sharpest_plane": "0", "planes": "1"}, "ok", ""),
+    ],
+)
+def test_a_row_is_judged_in_words(change, status, reason):
+    assert judge(GOOD | change, THRESHOLDS) == (status, reason)
+
+
+def test_the_worst_finding_comes_first():
+    status, reason = judge(
+        GOOD | {"drift_z": "0.6", "saturated_fraction": "0.02", "flicker_z": "0.3"}, THRESHOLDS
+    )
+    assert status == "fail"
+    assert [part.split()[0] for part in reason.split("; ")] == ["2", "intensity", "a"]
+
+
+def test_thresholds_are_passed_not_met():
+    assert judge(GOOD | {"saturated_fraction": "0.0001"}, THRESHOLDS)[0] == "ok"
+    assert judge(GOOD | {"signal_survived": "0.8"}, THRESHOLDS)[0] == "ok"
+
+
+def test_nothing_measured_is_nothing_found():
+    assert judge(dict.fromkeys(GOOD, ""), THRESHOLDS) == ("ok", "")
+    assert judge({}, THRESHOLDS) == ("ok", "")
+
+
+def test_every_rule_reads_columns_that_exist():
+    class Reading(dict):
+        def get(self, key, default=None):
+            assert key in COLUMNS
+            return super().get(key, default)
+
+    bad = {key: "-9" for key in GOOD if key != "method"} | {"object_fraction": "0", "planes": "9"}
+    judge(Reading(bad), {name: {"warn": -99} for name in RULES} | dict.fromkeys(FINDINGS, "warn"))
+    assert set(THRESHOLDS) == set(RULES) | set(FINDINGS)
+
+
+def summarize(folder: Path, names: list[str]) -> tuple[str, list[dict]]:
+    done = subprocess.run(
+        [
+            sys.executable, SCRIPT, "--folder", folder, "--metrics", folder.parent / "metrics.tsv",
+            "--settings", json.dumps(THRESHOLDS),
+        ],
+        input="".join(f"{folder / name}.tsv\n" for name in names),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        return done.stderr, []
+    with (folder.parent / "metrics.tsv").open(encoding="utf-8", newline="") as file:
+        return done.stdout, list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_summary_keeps_names_order_and_cells(tmp_path):
+    names = ["b", "=1+1", "-a b.ü", "+x\ty", 'quo"te']
+    for number, name in enumerate(names):
+        rows = [
+            GOOD | {"sample": name, "time": time, "channel": 0, "channel_name": "=DAPI"}
+            for time in range(number + 1)
+        ]
+        write_table(tmp_path / "samples" / f"{name}.tsv", [*KEYS, *GOOD], rows)
+    write_table(tmp_path / "samples" / "gone.tsv", KEYS, [])
+    said, rows = summarize(tmp_path / "samples", names)
+    assert said.splitlines() == [
+        "5 samples, 15 rows: 15 ok, 0 warn, 0 fail",
+        "earlier results left out, not in this run (1): gone",
+    ]
+    assert list(rows[0]) == [*KEYS, *VERDICT, *COLUMNS]
+    assert list(rows[0])[:6] == ["sample", "time", "channel", "channel_name", "status", "reason"]
+    assert [row["sample"] for row in rows] == [
+        name for number, name in enumerate(names) for _ in range(number + 1)
+    ]
+    assert {row["channel_name"] for row in rows} == {"=DAPI"}
+    assert all(row[key] == value for row in rows for key, value in GOOD.items())
+    assert rows[0]["object_diameter_um"] == ""  # a table that lacks a newer column
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "has no column sample"),
+        ("sample\ttime\n", "has no column channel"),
+        ("sample\ttime\tchannel\tchannel_name\nonly\t0\n", "line 2"),
+        ("sample\ttime\tchannel\tchannel_name\na\t0\t0\t\udcff\n", "is damaged"),
+    ],
+)
+def test_a_damaged_table_is_named_in_one_sentence(tmp_path, content, words):
+    path = tmp_path / "samples" / "a.tsv"
+    path.parent.mkdir()
+    path.write_text(content, encoding="utf-8", errors="surrogateescape")
+    said, _ = summarize(path.parent, ["a"])
+    assert said.count("\n") == 1
+    assert words in said
+    assert str(path) in said
+    assert not (tmp_path / "metrics.tsv").exists()
+
+
+def test_a_missing_table_is_named(tmp_path):
+    said, _ = summarize(tmp_path / "samples", ["a"])
+    assert said.startswith("error: No such file")
+    assert "a.tsv" in said

@@ -1,0 +1,163 @@
+"""Samples from a glob and from a sheet."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from clearfield.errors import ClearfieldError
+from clearfield.workflow.samples import find_samples
+
+SCHEMAS = Path(__file__).parents[3] / "workflow/schemas"
+SAMPLE = yaml.safe_load((SCHEMAS / "samples.schema.yaml").read_text("utf-8"))
+CONFIG = yaml.safe_load((SCHEMAS / "config.schema.yaml").read_text("utf-8"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def touch(*names):
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"x")
+
+
+def find(source):
+    return find_samples(source, SAMPLE, CONFIG)
+
+
+def test_a_glob_names_samples_after_their_files(folder):
+    touch("n/cell 7.ome.tif", "n/MAX_1.0 Hours.tif", "n/Zelle_ä.TIF")
+    assert list(find("n/*.[tT][iI][fF]")) == ["MAX_1.0 Hours", "Zelle_ä", "cell 7"]
+
+
+def test_folders_that_vary_are_part_of_the_name(folder):
+    touch("d/plate1/well1/stack.tif", "d/plate1/well2/stack.tif", "d/a.tif")
+    names = ["plate1__well1__stack", "plate1__well2__stack"]
+    assert list(find("d/plate*/well*/stack.tif")) == names
+    assert list(find("d/**/*.tif")) == ["a", *names]
+
+
+def test_a_folder_of_planes_is_a_sample_with_its_files(folder):
+    touch("f/one/z0.tif", "f/one/z1.tif")
+    sample = find("f/*")["one"]
+    assert (sample.path, sample.files) == ("f/one", ("f/one/z0.tif", "f/one/z1.tif"))
+
+
+def test_an_oif_has_the_files_of_its_folder(folder):
+    touch("f/[1].oif", "f/[1].oif.files/z1.tif", "f/[1].oif.files/z0.tif")
+    sample = find("f/*.oif")["[1]"]
+    planes = ("f/[1].oif.files/z0.tif", "f/[1].oif.files/z1.tif")
+    assert (sample.path, sample.files) == ("f/[1].oif", ("f/[1].oif", *planes))
+
+
+@pytest.mark.parametrize(("name", "separator"), [("s.tsv", "\t"), ("s.csv", ","), ("s.csv", ";")])
+def test_a_sheet_gives_names_and_overrides(folder, name, separator):
+    touch("a.tif", "b.tif")
+    rows = [
+        ["sample", "path", "subtract_background.tophat.radius", "shape"],
+        ["one", "a.tif", "7", "1x2"],
+        ["two", "b.tif", "", ""],
+    ]
+    text = "\ufeff" + "\r\n".join(separator.join(row) for row in rows)
+    Path(name).write_text(text, encoding="utf-8")
+    samples = find(name)
+    assert samples["one"].cells == (("subtract_background.tophat.radius", 7),)
+    assert samples["two"].cells == ()
+
+
+def test_one_error_lists_all_that_is_wrong(folder):
+    touch("a.tif")
+    Path("s.tsv").write_text(
+        "sample\tpath\tload_stack.series\n"
+        "one\ta.tif\tx\n"
+        "one\ta.tif\t0\n"
+        "../out\ta.tif\t\n"
+        "{x}\ta.tif\t\n"
+        "gone\tb.tif\t\n"
+        "\ta.tif\t\n"
+    )
+    with pytest.raises(ClearfieldError) as error:
+        find("s.tsv")
+    lines = str(error.value).splitlines()
+    wanted = ["row 7 lacks a sample", "'x'", "the name 'one'", "'../out'", "'{x}'", "b.tif"]
+    wanted[1] = "a whole number"
+    assert len(lines) == len(wanted)
+    for word in wanted:
+        assert any(word in line for line in lines), word
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("sample\tfile", "path is missing"),
+        ("sample\tpath\tload_stack.serie", "did you mean load_stack.series?"),
+        ("sample\tpath\tpath", "stands twice"),
+        ("sample\tpath\tsamples", "whole run"),
+    ],
+)
+def test_a_wrong_header_is_named(folder, header, words):
+    touch("a.tif")
+    Path("s.tsv").write_text(header + "\none\ta.tif\t\n")
+    with pytest.raises(ClearfieldError, match=r"s\.tsv") as error:
+        find("s.tsv")
+    assert words in str(error.value)
+
+
+def test_an_empty_glob_and_a_bare_folder_say_what_to_do(folder):
+    touch("d/a.tif")
+    with pytest.raises(ClearfieldError, match=r"no file matches x/\*"):
+        find("x/*")
+    with pytest.raises(ClearfieldError, match=r"write d/\*\.tif"):
+        find("d")
+
+
+def test_two_files_of_one_name_are_both_named(folder):
+    touch("a/s.tif", "a/s.tiff")
+    with pytest.raises(ClearfieldError, match=r"a/s\.tif and a/s\.tiff"):
+        find("a/*")
+
+
+def test_a_wide_glob_leaves_out_results_and_what_is_inside_of_stacks(folder):
+    touch("d/a.tif", "d/b.oif", "d/b.oif.files/z1.tif", "d/c.zarr/0/x.tif", "results/qc/a.tif")
+    assert list(find("**/*.tif")) == list(find(f"{folder}/**/*.tif")) == ["d__a"]
+    assert list(find("d/*")) == ["a", "b", "c"]
+    assert list(find("d/c.zarr/*/x.tif")) == ["0__x"]
+    with pytest.raises(ClearfieldError, match=r"no file matches results/\*/\*\.tif outside of res"):
+        find("results/*/*.tif")
+    Path("s.tsv").write_text("sample\tpath\na\tresults/qc/a.tif\n")
+    with pytest.raises(ClearfieldError, match=r"lies in results/, where this run writes; move it"):
+        find("s.tsv")
+
+
+def test_a_link_to_nothing_is_named(folder):
+    Path("a.tif").symlink_to("gone.tif")
+    with pytest.raises(ClearfieldError, match=r"is a link to gone\.tif, which is not there"):
+        find("*.tif")
+
+
+def test_a_file_that_may_not_be_read_is_left_to_its_job(folder, monkeypatch):
+    touch("a.tif", "b.tif")
+    monkeypatch.setattr("os.access", lambda path, mode: path != "b.tif")  # root may read all
+    assert {name: sample.files for name, sample in find("*.tif").items()} == {
+        "a": ("a.tif",), "b": ()
+    }  # fmt: skip
+
+
+def test_empty_columns_and_rows_of_a_spreadsheet_are_no_matter(folder):
+    touch("a.tif")
+    Path("s.csv").write_text("sample;path;plot_qc.steps;;\na;a.tif;;;\n;;;;\n")
+    assert find("s.csv")["a"].cells == ()
+    Path("s.csv").write_text("sample;;path;plot_qc.steps\na;;a.tif\n")
+    with pytest.raises(ClearfieldError, match="column 2 has no name"):
+        find("s.csv")
+
+
+def test_brackets_may_be_part_of_a_name(folder):
+    touch("d [1]/a [2].nd2")
+    assert [sample.path for sample in find("d [1]/a [2].nd2").values()] == ["d [1]/a [2].nd2"]
+    assert list(find("d [[]1]/*.nd2")) == ["d [1]__a [2]"]
+    with pytest.raises(ClearfieldError, match=r'is written "\[\[\]"'):
+        find("d [1]/*.nd2")
