@@ -23,8 +23,8 @@ include: "workflow/rules/list_inputs.smk"
 include: "workflow/rules/explore_parameters.smk"
 
 
+# As the first rule outside of includes it is the default target, unless an importer has one already.
 rule all:
-    default_target: True
     input:
         for_samples("results/projections/{sample}.ome.tif"),
         for_samples("results/subtracted/{sample}.ome.tif"),

@@ -8,29 +8,46 @@ from pathlib import Path
 import yaml
 from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
+from snakemake.io import flag
+from snakemake.path_modifier import PATH_MODIFIER_FLAG
 from snakemake.resources import Resource
+from snakemake.utils import update_config
 
-from scripts.clearfield.errors import ClearfieldError
-from scripts.clearfield.jobs.codehash import hash_code
-from scripts.clearfield.jobs.forkserver import start_server
-from scripts.clearfield.workflow.failures import end_run, finish_failed_run, start_run
-from scripts.clearfield.workflow.resources import (
+# Of a module, workflow.basedir is the folder of whoever imports it: this file knows where it lies.
+CLONE = str(Path(str(workflow.current_basedir)).parents[1])
+if f"{CLONE}/scripts" not in sys.path:
+    sys.path.insert(0, f"{CLONE}/scripts")
+
+import clearfield
+
+if Path(clearfield.__file__).parents[1].resolve() != Path(CLONE, "scripts").resolve():
+    raise WorkflowError(
+        f"this workflow takes clearfield from {CLONE}, but {Path(clearfield.__file__).parents[1]} "
+        "is imported already; take all modules of it from one place and one version"
+    )
+
+from clearfield.errors import ClearfieldError
+from clearfield.jobs.codehash import hash_code
+from clearfield.jobs.forkserver import start_server
+from clearfield.workflow.failures import end_run, finish_failed_run, start_run
+from clearfield.workflow.resources import (
     job_disk_mb,
     job_memory_mb,
     job_runtime_min,
     job_threads,
     measure,
 )
-from scripts.clearfield.workflow.run import Run, software_versions
-from scripts.clearfield.workflow.settings import json_text
+from clearfield.workflow.run import Run, software_versions
+from clearfield.workflow.settings import json_text
 
 # Jobs find the python that runs Snakemake, whether its environment was activated or not (a conda
 # environment of --sdm conda still comes before it); jobs and profiles find their scripts in
 # $CLEARFIELD, the clone, whatever the working directory.
-os.environ.update(
-    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]),
-    CLEARFIELD=str(workflow.basedir),
-)
+python_folder = os.path.dirname(sys.executable)
+path_entries = os.environ.get("PATH", "").split(os.pathsep)
+if path_entries[0] != python_folder:  # a second module finds it there
+    path_entries.insert(0, python_folder)
+os.environ.update(PATH=os.pathsep.join(path_entries), CLEARFIELD=CLONE)
 
 
 # Of the millions of objects that Snakemake makes of 10,000 samples nearly all stay: to look for
@@ -43,12 +60,18 @@ def read_yaml(path):
         return yaml.safe_load(file)
 
 
+# Whoever imports this as a module with `config:` may give only the keys that differ.
+settings_given = config
+config = read_yaml("../../config/config.yaml")
+update_config(config, settings_given)
+
+
 try:
     RUN = Run(
         config,
         config_schema=read_yaml("../schemas/config.schema.yaml"),
         sample_schema=read_yaml("../schemas/samples.schema.yaml"),
-        clone=workflow.basedir,
+        clone=CLONE,
     )
 except ClearfieldError as error:
     raise WorkflowError(str(error))
@@ -74,9 +97,26 @@ def for_each_job(function):
 for_each_job(Resource.evaluate)  # through it, Snakemake calls those below
 
 
+def has_prefix(modifier):
+    """Tell whether a module, or one that it is in, was given `prefix:` or `replace_prefix:`."""
+    return modifier is not None and bool(
+        modifier.prefix
+        or modifier.modifies_prefixes
+        or has_prefix(modifier.inner_modifier)
+    )
+
+
+PREFIXED = has_prefix(workflow.modifier.path_modifier)
+
+
+def as_it_stands(files):
+    """Keep a module's prefix, which is for results, away from raw files."""
+    return [flag(file, PATH_MODIFIER_FLAG) for file in files] if PREFIXED else files
+
+
 @for_each_job
 def raw_files(wildcards):
-    files = RUN.samples[wildcards.sample].files
+    files = as_it_stands(RUN.samples[wildcards.sample].files)
     return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
 
@@ -97,7 +137,7 @@ def settings_of(rule):
 
 def code_of(rule):
     """Hash a rule's script and what it imports, so that content decides over re-runs."""
-    return hash_code(f"{workflow.basedir}/scripts", rule)
+    return hash_code(f"{CLONE}/scripts", rule)
 
 
 def json_of(section):
@@ -158,7 +198,7 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     # Environments of --sdm have packages of their own to import.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
-        start_server(f"{workflow.basedir}/scripts")
+        start_server(f"{CLONE}/scripts")
     try:
         start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
     except ClearfieldError as error:
@@ -172,7 +212,7 @@ onsuccess:
 onerror:
     finish_failed_run(
         list(RUN.samples),
-        Path(workflow.basedir) / "scripts",
+        Path(CLONE) / "scripts",
         {
             "summarize_qc": {
                 "folder": "results/qc/samples",

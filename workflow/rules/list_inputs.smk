@@ -4,7 +4,7 @@
 
 rule list_inputs:
     input:
-        raw=RUN.raw_files,
+        raw=as_it_stands(RUN.raw_files),
     output:
         table="results/inputs.tsv",
     log:

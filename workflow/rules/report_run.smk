@@ -25,5 +25,6 @@ rule report_run:
         code=code_of("report_run"),
     shell:
         'python "$CLEARFIELD/scripts/report_run.py"'
-        " --metrics {input.metrics:q} --failures '' --figures results/qc --page {output.page:q}"
+        " --metrics {input.metrics:q} --failures ''"
+        ' --figures "$(dirname {input.metrics:q})" --page {output.page:q}'
         " --config {params.config:q} --versions {params.versions:q} > {log:q} 2>&1"

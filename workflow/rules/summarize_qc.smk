@@ -24,5 +24,5 @@ rule summarize_qc:
     shell:
         # On standard input: 10,000 names do not fit on a command line.
         "printf '%s\\n' {input.tables:q} | python \"$CLEARFIELD/scripts/summarize_qc.py\""
-        " --folder results/qc/samples --metrics {output.metrics:q}"
+        ' --folder "$(dirname {output.metrics:q})/samples" --metrics {output.metrics:q}'
         " --settings {params.settings:q} > {log:q} 2>&1"
