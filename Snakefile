@@ -4,6 +4,12 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
+# Of a remote repository, Snakemake 9 would join the path of its top folder, which is "", to "/…".
+if getattr(workflow.included_stack[-1], "repo", None) or getattr(
+    workflow.included_stack[-1], "repo_path", None
+):
+    workflow.included_stack[-1].path = "./Snakefile"
+
 
 configfile: workflow.source_path("config/config.yaml")
 

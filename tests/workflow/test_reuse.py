@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from clearfield.jobs.codehash import hash_code
 from runner import ROOT, Done, Runner, copy_clone, write_stack
 
 SMALL = {"subtract_background": {"tophat": {"radius": 6}}}
@@ -26,11 +27,13 @@ class Importer:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "Snakefile").write_text(text, encoding="utf-8")
 
-    def run(self, *arguments: str, status: int = 0) -> Done:
+    def run(
+        self, *arguments: str, status: int = 0, environment: dict[str, str] | None = None
+    ) -> Done:
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=self.folder,
             capture_output=True, text=True, timeout=600, check=False,
-            env={key: value for key, value in os.environ.items() if key != "CLEARFIELD"},
+            env={k: v for k, v in os.environ.items() if k != "CLEARFIELD"} | (environment or {}),
         )  # fmt: skip
         assert done.returncode == status, done.stdout + done.stderr
         return Done(done.returncode, done.stdout + done.stderr)
@@ -133,6 +136,87 @@ def test_a_module_without_config_is_the_example(snakefile, tmp_path):
 )
 def test_a_mistake_in_a_modules_config_is_one_sentence(config, sentence, tmp_path):
     done = Importer(tmp_path, module(config)).run("-n", status=1)
+    assert sentence in done.text
+    assert "Traceback" not in done.text
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """A Git repository that holds this version, with the tag v1, and no files outside of Git."""
+    folder = copy_clone(tmp_path_factory.mktemp("git") / "clone").parent
+    bare = folder.parent / "host/somebody/clearfield"
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-q", "-m", "x"],
+        ["tag", "v1"],
+        ["clone", "-q", "--no-checkout", ".", str(bare)],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return bare
+
+
+def from_git(repository: Path, path: str = "Snakefile", tag: str = "v1") -> str:
+    return f"gitfile({str(repository)!r}, path={path!r}, tag={tag!r})"
+
+
+def test_a_module_from_git_makes_the_bytes_of_a_direct_run(repository, tmp_path):
+    config = {"samples": raw_stacks(tmp_path), **SMALL}
+    folder = tmp_path / "importer"
+    importer = Importer(folder, module(config, from_git(repository)))
+    done = importer.run()
+    assert str(ROOT) not in done.text.replace(sys.executable, "")
+    assert Runner(folder).outputs() == made_directly(tmp_path / "direct", config)
+    assert "Nothing to be done" in importer.run("-n").text
+    # The code has the hashes of the clone: to go from one to the other repeats nothing.
+    importer = Importer(folder, module(config))
+    assert "Nothing to be done" in importer.run("-n").text
+
+
+def test_a_module_by_the_name_of_github_brings_all_its_code(repository, tmp_path):
+    """Git takes the repository for GitHub's: there is no network here."""
+    config = {"samples": raw_stacks(tmp_path), **SMALL}
+    folder = tmp_path / "importer"
+    name = 'github("somebody/clearfield", path="workflow/Snakefile", tag="v1")'
+    environment = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{repository.parents[1]}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    importer = Importer(folder, module(config, name, prefix="night1"))
+    importer.run(environment=environment)
+    assert Runner(folder / "night1").outputs() == made_directly(tmp_path / "direct", config)
+    assert "Nothing to be done" in importer.run("-n", environment=environment).text
+    (copied,) = (folder / ".snakemake/clearfield").iterdir()
+    scripts = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+    assert scripts == sorted(path.name for path in (copied / "scripts").glob("*.py"))
+    for script in scripts:
+        hashes = {hash_code(str(top / "scripts"), script[:-3]) for top in (ROOT, copied)}
+        assert len(hashes) == 1, script
+    # What the driver's side imports, and the status commands of the profiles.
+    done = subprocess.run(
+        [sys.executable, "-c", "import clearfield.jobs.serve_jobs as s; s.import_what_jobs_need()"],
+        cwd=copied / "scripts", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for status in (ROOT / "workflow/profiles").glob("*/status.sh"):
+        other = copied / status.relative_to(ROOT)
+        assert other.read_bytes() == status.read_bytes() and os.access(other, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "sentence"),
+    [
+        (None, {}, "samples names the embedded example, which a remote workflow does not bring"),
+        ({"samples": "x"}, {"tag": "v9"}, "Failed to get local git source file"),
+    ],
+)
+def test_a_mistake_with_a_remote_module_is_one_sentence(
+    config, options, sentence, repository, tmp_path
+):
+    text = module(config, from_git(repository, **options))
+    done = Importer(tmp_path, text).run("-n", status=1)
     assert sentence in done.text
     assert "Traceback" not in done.text
 

@@ -2,6 +2,7 @@
 import gc
 import inspect
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -11,10 +12,66 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG
 from snakemake.resources import Resource
+from snakemake.sourcecache import LocalSourceFile
 from snakemake.utils import update_config
 
-# Of a module, workflow.basedir is the folder of whoever imports it: this file knows where it lies.
-CLONE = str(Path(str(workflow.current_basedir)).parents[1])
+# What needs the code, wherever the workflow itself lies; what these import comes with them.
+SCRIPTS = (
+    "load_stack",
+    "keep_stack",
+    "project_stack",
+    "subtract_background",
+    "save_background",
+    "plot_qc",
+    "summarize_qc",
+    "report_run",
+    "list_inputs",
+    "explore_parameters",
+    "clearfield/jobs/serve_jobs",
+    "clearfield/jobs/codehash",
+    "clearfield/workflow/failures",
+    "clearfield/workflow/resources",
+    "clearfield/workflow/run",
+)
+STATUS_COMMANDS = tuple(
+    f"workflow/profiles/{profile}/status.sh"
+    for profile in ("slurm-grouped", "sge", "generic")
+)
+
+
+def fetch(path, copy):
+    """Copy a file of a repository that is elsewhere; tell whether there is one."""
+    try:
+        cached = workflow.source_path(f"../../{path}")
+    except WorkflowError:
+        return False
+    text = Path(cached).read_bytes()
+    # Snakemake's way to Git takes the end of the last line away, and the hash of code with it.
+    copy.write_bytes(text if text.endswith(b"\n") else text + b"\n")
+    return True
+
+
+def find_clone():
+    """Give the folder of the code: the clone, or what of it a remote module needs.
+
+    Of a module, workflow.basedir is the folder of whoever imports it: this file knows its own.
+    """
+    here = workflow.current_basedir
+    if isinstance(here, LocalSourceFile):
+        return str(Path(here.path).parents[1])
+    code = workflow.source_path("../../scripts/clearfield/jobs/codehash.py")
+    collect_code = runpy.run_path(code)["collect_code"]
+    home = Path(".snakemake/clearfield").absolute()
+    try:
+        return str(collect_code(fetch, SCRIPTS, STATUS_COMMANDS, home))
+    except OSError as error:
+        raise WorkflowError(
+            f"the code of clearfield cannot be copied from {here} to {home} ({error}); "
+            "name a tag that has it, and a folder with space that you may write to"
+        )
+
+
+CLONE = find_clone()
 if f"{CLONE}/scripts" not in sys.path:
     sys.path.insert(0, f"{CLONE}/scripts")
 

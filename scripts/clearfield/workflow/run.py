@@ -38,6 +38,11 @@ class Run:
         source = self.config["samples"]
         if source == "resources/example/*.tif" and not Path(clone).samefile("."):
             source = str(Path(clone) / source)  # the one default that works from anywhere
+            if not Path(source).parent.exists():
+                raise ClearfieldError(
+                    "config: samples names the embedded example, which a remote workflow does not "
+                    "bring along; name files of your own"
+                )
         self.samples = find_samples(source, sample_schema, config_schema)
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
         problems = []
