@@ -96,6 +96,7 @@ from clearfield.workflow.resources import (
 )
 from clearfield.workflow.run import Run, software_versions
 from clearfield.workflow.settings import json_text
+from clearfield.workflow.submissions import limit_minutes
 
 # Jobs find the python that runs Snakemake, whether its environment was activated or not (a conda
 # environment of --sdm conda still comes before it); jobs and profiles find their scripts in
@@ -228,12 +229,20 @@ def memory_of(rule):
     return memory
 
 
+LONGEST_MIN = limit_minutes(workflow.global_resources)
+
+
+def minutes(wanted):
+    """Give the minutes to ask for, which are at most those of the partition."""
+    return min(wanted, LONGEST_MIN or wanted)
+
+
 def runtime_of(rule):
     """Give the function that estimates a rule's time in minutes, more on each try."""
 
     @for_each_job
     def runtime(wildcards, attempt):
-        return job_runtime_min(rule, geometry(wildcards)) * attempt
+        return minutes(job_runtime_min(rule, geometry(wildcards)) * attempt)
 
     return runtime
 

@@ -13,7 +13,7 @@ rule list_inputs:
         "../../envs/list_inputs.yaml"
     resources:
         mem_mb=1000,
-        runtime=60,
+        runtime=minutes(60),
     params:
         names_and_paths=RUN.names_and_paths,
         code=code_of("list_inputs"),

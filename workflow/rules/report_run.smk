@@ -18,7 +18,7 @@ rule report_run:
         "../../envs/report_run.yaml"
     resources:
         mem_mb=1000,
-        runtime=30,
+        runtime=minutes(30),
     params:
         config=json_text(RUN.settings_in_use),
         versions=VERSIONS,

@@ -17,7 +17,7 @@ rule summarize_qc:
         "../../envs/summarize_qc.yaml"
     resources:
         mem_mb=500,
-        runtime=30,
+        runtime=minutes(30),
     params:
         settings=json_of("summarize_qc"),
         code=code_of("summarize_qc"),
