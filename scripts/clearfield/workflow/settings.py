@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from copy import deepcopy
 from difflib import get_close_matches
+from itertools import pairwise
 
 import yaml
 
 from ..errors import ClearfieldError
-from ..methods.channels import SIZES
+from ..methods.known_methods import SIZES, method_of
 
 # Begins the dotted keys of single channels.
 CHANNELS = "subtract_background.channels."
@@ -181,35 +182,31 @@ def _impossible_sizes(subtract: dict) -> Iterable[str]:
 
 
 def _impossible_method(choice: dict, subtract: dict, name: str) -> Iterable[str]:
-    method, output = choice["method"], subtract["output"]
-    sizes = choice.get(method, {})
-    if subtract["unit"] == "px":
-        for size in SIZES[method]:
-            value = sizes[size]
-            if method != "dog" and not float(value).is_integer():
-                yield (
-                    f"{name}.{method}.{size} is {value} px, but must be a whole number; "
-                    "for micrometres set subtract_background.unit: um"
-                )
-            elif method == "minmax" and value % 2 == 0:
-                yield (
-                    f"{name}.minmax.{size} is {value}, but a window has a middle pixel: "
-                    f"take {int(value) - 1} or {int(value) + 1}"
-                )
-    if method == "minmax":
-        wider = sizes["max_size"] - sizes["min_size"]
-        negative = wider < 0 if choice["light_background"] else wider > 0
-    else:
-        negative = method == "dog"
-    if method == "dog" and sizes["low_sigma"] >= sizes["high_sigma"]:
-        yield (
-            f"{name}.dog.low_sigma is {sizes['low_sigma']}, but must be smaller than high_sigma, "
-            f"{sizes['high_sigma']}"
-        )
+    method, output = method_of(choice), subtract["output"]
+    sizes = choice.get(method.NAME, {})
+    for size in method.SIZES if subtract["unit"] == "px" else ():
+        value = sizes[size]
+        if method.WHOLE and not float(value).is_integer():
+            yield (
+                f"{name}.{method.NAME}.{size} is {value} px, but must be a whole number; "
+                "for micrometres set subtract_background.unit: um"
+            )
+        elif method.ODD and value % 2 == 0:
+            yield (
+                f"{name}.{method.NAME}.{size} is {value}, but a window has a middle pixel: "
+                f"take {int(value) - 1} or {int(value) + 1}"
+            )
+    for small, large in pairwise(method.INCREASING):
+        if sizes[small] >= sizes[large]:
+            yield (
+                f"{name}.{method.NAME}.{small} is {sizes[small]}, but must be smaller than "
+                f"{large}, {sizes[large]}"
+            )
+    negative = method.may_be_negative({**sizes, "light_background": choice["light_background"]})
     if negative and output["negative"] == "keep" and output["dtype"].startswith("uint"):
         yield (
             f"subtract_background.output.dtype {output['dtype']} cannot keep the negative values "
-            f"of {method}; set output.negative to clip or offset, or output.dtype to auto or "
+            f"of {method.NAME}; set output.negative to clip or offset, or output.dtype to auto or "
             "float32"
         )
 
