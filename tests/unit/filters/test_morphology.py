@@ -1,5 +1,6 @@
 """Morphology against scikit-image, SciPy and the definition itself."""
 
+import math
 import os
 from pathlib import Path
 
@@ -327,3 +328,37 @@ def test_an_error_while_reading_ends_the_work_and_is_seen(monkeypatch):
     for threads in (1, 2):
         with pytest.raises(OSError, match="went away"):
             next(morphology.opening_blocks(Broken(_random((50, 50))), 3, threads=threads))
+
+
+def _by_definition(image, radius):
+    """Open by a disk, each pixel's neighbours looked up one by one."""
+    y, x = np.indices(image.shape).reshape(2, -1)
+    near = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2 <= radius**2
+    values = image.ravel()
+    lowest = np.array([values[row].min() for row in near])
+    return np.array([lowest[row].max() for row in near]).reshape(image.shape)
+
+
+@pytest.mark.parametrize("shape", [(14, 13), (1, 9), (9, 1), (1, 1), (5, 30)])
+def test_beyond_the_diagonal_nothing_changes(shape):
+    """Around any pixel the disk covers the plane: the background is one number."""
+    image = np.random.default_rng(3).integers(5, 99, shape).astype(np.uint16)
+    diagonal = math.ceil(math.hypot(shape[0] - 1, shape[1] - 1))
+    for radius in (diagonal, diagonal + 1, 10 * diagonal + 7, 10**9):
+        assert (morphology.opening(image, radius) == image.min()).all()
+        assert (morphology.closing(image, radius) == image.max()).all()
+    below = max(diagonal - 1, 0)
+    np.testing.assert_array_equal(morphology.opening(image, below), _by_definition(image, below))
+
+
+def test_a_missing_pixel_stays_missing_under_a_disk_beyond_the_diagonal():
+    image = np.arange(12, dtype=np.float32).reshape(3, 4)
+    image[1, 1] = np.nan
+    result = morphology.opening(image, 1000)
+    assert np.isnan(result[1, 1]) and np.nanmax(result) == 0
+
+
+@pytest.mark.parametrize("size", [27, 29, 10**9 + 1])
+def test_a_window_that_covers_the_plane_gives_one_number(size):
+    image = np.random.default_rng(4).integers(5, 99, (14, 13)).astype(np.uint8)
+    assert (morphology.minmax_filter_background(image, size, size) == image.min()).all()
