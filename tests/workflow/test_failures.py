@@ -119,6 +119,17 @@ def test_mended_the_same_command_does_only_what_is_missing(night, tmp_path):
     assert "Nothing to be done" in runner.run().text
 
 
+@pytest.mark.parametrize("target", ["explore_parameters", "list_inputs"])
+def test_a_look_beside_the_run_keeps_its_report(night, tmp_path, target):
+    runner = night[0].copy(tmp_path / "run")
+    report = ("qc/failures.tsv", "qc/metrics_partial.tsv", "report/index.html", "config.yaml")
+    before = {name: (runner.folder / "results" / name).read_bytes() for name in report}
+    runner.config["explore_parameters"] = {"radii": [2]}
+    ran = runner.run("--nolock", target).samples
+    assert target in ran
+    assert before == {name: (runner.folder / "results" / name).read_bytes() for name in report}
+
+
 def test_failed_samples_taken_from_the_run_leave_a_complete_summary(night, tmp_path):
     runner = night[0].copy(tmp_path / "run")
     for name in BROKEN:

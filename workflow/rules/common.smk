@@ -160,7 +160,10 @@ onstart:
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         start_server(f"{workflow.basedir}/scripts")
     try:
-        start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
+        start_run(
+            yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True),
+            workflow.dag_settings.targets,
+        )
     except ClearfieldError as error:
         raise WorkflowError(str(error))
 

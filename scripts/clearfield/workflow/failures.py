@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -37,8 +38,14 @@ _SHOWN = 50  # failures on the terminal; the table has them all
 _stops: list[int] = []  # signals that asked this run to stop
 
 
-def start_run(resolved_config: str) -> None:
+SIDE_TARGETS = {"list_inputs", "explore_parameters"}
+"""What is asked for beside a run; the report of the run stays as it is."""
+
+
+def start_run(resolved_config: str, targets: Collection[str] = ()) -> None:
     """Write the resolved config of the run, and remove what an earlier failed one left.
+
+    Where nothing but `SIDE_TARGETS` is asked for, config and report of the last run stay.
 
     Raises
     ------
@@ -49,9 +56,11 @@ def start_run(resolved_config: str) -> None:
     _note_stops()
     listen()
     try:
+        remove_orphans(RESULTS)
+        if targets and SIDE_TARGETS.issuperset(targets):
+            return
         with replacing(CONFIG) as temporary:
             temporary.write_text(resolved_config, encoding="utf-8")
-        remove_orphans(RESULTS)
         if FAILURES.exists():
             PAGE.unlink(missing_ok=True)  # it is that of the failed run
         for stale in (FAILURES, PARTIAL):
