@@ -36,6 +36,7 @@ _LOCK = Path(".snakemake/clearfield.lock")
 _REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
 _stops: list[int] = []  # signals that asked this run to stop
+_beside: set[str] = set()  # the targets of this run, where all are beside a run
 
 
 SIDE_TARGETS = {"list_inputs", "explore_parameters"}
@@ -58,6 +59,7 @@ def start_run(resolved_config: str, targets: Collection[str] = ()) -> None:
     try:
         remove_orphans(RESULTS)
         if targets and SIDE_TARGETS.issuperset(targets):
+            _beside.update(targets)
             return
         with replacing(CONFIG) as temporary:
             temporary.write_text(resolved_config, encoding="utf-8")
@@ -216,7 +218,8 @@ def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] |
 def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | None) -> None:
     """Summarize what there is, name what failed, and leave the summary to a complete run.
 
-    A run that was only interrupted leaves the last complete summary and page as they are.
+    A run that was only interrupted, or asked for `SIDE_TARGETS` alone, leaves the last summary and
+    page as they are.
 
     Parameters
     ----------
@@ -228,6 +231,8 @@ def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | N
         Arguments of summarize_qc and of report_run by name; without them no page is made.
     """
     end_run()
+    if _beside:
+        return  # Snakemake shows the log of what failed
     failures = find_failures(samples)
     try:
         if failures:
