@@ -362,3 +362,35 @@ def test_a_missing_pixel_stays_missing_under_a_disk_beyond_the_diagonal():
 def test_a_window_that_covers_the_plane_gives_one_number(size):
     image = np.random.default_rng(4).integers(5, 99, (14, 13)).astype(np.uint8)
     assert (morphology.minmax_filter_background(image, size, size) == image.min()).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("sizes", [(29, 1), (29, 5), (5, 29), (99, 99)])
+@pytest.mark.parametrize("light", [False, True])
+def test_a_covering_window_before_or_after_a_small_one(dtype, sizes, light):
+    image = np.random.default_rng(8).integers(-50, 99, (14, 13)).astype(dtype)
+    filters = (ndimage.minimum_filter, ndimage.maximum_filter)
+    order = (1, 0) if light else (0, 1)
+    expected = image
+    for which in order:
+        expected = filters[which](expected, min(sizes[which], 27))
+    result = morphology.minmax_filter_background(image, *sizes, light)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_a_plane_without_any_value_under_a_covering_disk_has_none():
+    assert np.isnan(morphology.opening(np.full((3, 4), np.nan, np.float32), 99)).all()
+
+
+def test_a_covering_disk_takes_no_memory_beside_the_result(monkeypatch):
+    """The margin of a tile would be as wide as the plane on each side: 1.4 GB here."""
+    taken = []
+
+    def note(shape, dtype):
+        taken.append(math.prod(shape))
+        return np.empty(shape, dtype)
+
+    for module in (morphology, extrema):
+        monkeypatch.setattr(module, "new_array", note)
+    morphology.opening(np.zeros((1, 6000), np.uint16), 10**6)
+    assert taken == [6000]
