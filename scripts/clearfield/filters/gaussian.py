@@ -27,7 +27,7 @@ from .gaussian_matrices import (
 )
 from .memory import new_array
 from .parallel import run_tasks, thread_count
-from .plane import check_plane, forget_rows
+from .plane import check_plane, forget_rows, is_number
 
 # The layout of the blocks follows from the image's shape and sigma alone, never from the number
 # of threads, so that rounding is the same everywhere.
@@ -363,5 +363,5 @@ def _tiles(top: int, bottom: int, width: int) -> list[tuple[int, int, int, int]]
 
 
 def _check_sigma(sigma: float, name: str) -> None:
-    if not 0 <= sigma < np.inf:
-        raise ClearfieldError(f"{name} is {sigma}; give a number of pixels, 0 or more")
+    if not is_number(sigma) or not 0 <= sigma < np.inf:
+        raise ClearfieldError(f"{name} is {sigma!r}; give a number of pixels, 0 or more")

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ClearfieldError
 from .memory import new_array
 from .parallel import thread_count
-from .plane import check_plane
+from .plane import check_plane, is_number
 from .running_extrema import Extremum, band_rows, filtered_bands
 from .structuring_element import disk, square
 
@@ -211,9 +211,9 @@ def minmax_blocks(
 def _opening(image: np.ndarray, radius: int) -> tuple[Extremum, Extremum]:
     """Give minimum and maximum over a disk; the other way round they are a closing."""
     check_plane(image)
-    if isinstance(radius, bool) or not float(radius).is_integer() or radius < 0:
+    if not is_number(radius) or not float(radius).is_integer() or radius < 0:
         raise ClearfieldError(
-            f"the radius of the disk is {radius}; give a whole number of pixels, 0 or more"
+            f"the radius of the disk is {radius!r}; give a whole number of pixels, 0 or more"
         )
     height, width = image.shape
     # From the diagonal on, a disk around any pixel covers the plane. A square that does so too
@@ -239,8 +239,8 @@ def _covering(image: np.ndarray) -> int:
 
 
 def _checked_size(size: int, name: str) -> int:
-    if isinstance(size, bool) or not float(size).is_integer() or size < 1:
-        raise ClearfieldError(f"{name} is {size}; give an odd number of pixels, 1 or more")
+    if not is_number(size) or not float(size).is_integer() or size < 1:
+        raise ClearfieldError(f"{name} is {size!r}; give an odd number of pixels, 1 or more")
     if size % 2 == 0:
         raise ClearfieldError(
             f"{name} is {size}, which has no middle pixel; take {size - 1} or {size + 1}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ClearfieldError
 from ..filters.memory import new_array
+from ..filters.plane import check_plane
 from .known_methods import method_of
 
 
@@ -78,12 +79,7 @@ def subtract_background(
     >>> subtract_background(image, radius=1)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    image = np.asanyarray(image)
-    if image.ndim != 2:
-        raise ClearfieldError(
-            f"subtract_background takes a plane (Y, X), not {image.ndim} axes; "
-            "call it for each plane of a stack"
-        )
+    check_plane(image)
     settings = {
         "method": method, "radius": radius, "light_background": light_background,
         "min_size": min_size, "max_size": max_size,
@@ -123,6 +119,7 @@ def estimate_background(
     >>> estimate_background(image, method="tophat", radius=1)
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
+    check_plane(image)
     settings = {"method": method, "light_background": light_background, **sizes}
     result = new_array(image.shape, background_dtype(image.dtype, [settings]))
     for first, last, background in background_blocks(image, settings, threads=threads):
