@@ -83,6 +83,17 @@ def _percent(fraction: float) -> str:
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
+def _grey(level: float) -> str:
+    """Give grey levels with three digits, large ones whole.
+
+    Examples
+    --------
+    >>> _grey(1063.2), _grey(12.64), _grey(0.00223)
+    ('1063', '12.6', '0.00223')
+    """
+    return f"{level:.0f}" if abs(level) >= 1000 else f"{level:.3g}"
+
+
 def _column(name: str) -> Callable[[Row], float]:
     return lambda row: row(name)
 
@@ -91,20 +102,30 @@ def _size(name: str) -> Callable[[Row], float]:
     return lambda row: abs(row(name))
 
 
-def _remaining_unevenness(row: Row) -> float:
-    """Give the ratio after / before; NaN where what remains is hidden in the noise."""
-    # ASSUME: a range below 3 median absolute deviations (2 sigma) disappears in the noise.
-    if row.cells.get("method") == "none" or row("unevenness_after") <= 3 * row(
-        "background_mad_after"
-    ):
-        return math.nan
-    return row("unevenness_ratio")
+def _unevenness(column: str) -> Callable[[Row], float]:
+    """Give what a column tells of the unevenness; NaN where it is hidden in the noise."""
+
+    def value(row: Row) -> float:
+        # ASSUME: a range of less than two standard deviations of the noise cannot be seen.
+        if row.cells.get("method") == "none" or row("unevenness_after") <= 2 * row("noise_after"):
+            return math.nan
+        return row(column)
+
+    return value
 
 
 def _say_uneven(row: Row) -> str:
     text = (
         f"{_percent(row('unevenness_ratio'))} of the background's unevenness remain "
-        f"({row('unevenness_after'):.3g} of {row('unevenness_before'):.3g} grey levels)"
+        f"({_grey(row('unevenness_after'))} of {_grey(row('unevenness_before'))} grey levels)"
+    )
+    return text + _advice(row, row("radius_px") > row("recommended_radius_px"))
+
+
+def _say_uneven_beside_signal(row: Row) -> str:
+    text = (
+        f"the background still varies by {_grey(row('unevenness_after'))} grey levels, "
+        f"{_percent(row('unevenness_to_signal'))} of the objects' signal"
     )
     return text + _advice(row, row("radius_px") > row("recommended_radius_px"))
 
@@ -168,7 +189,12 @@ RULES: dict[str, tuple[Callable[[Row], float], int, Callable[[Row], str]]] = {
         lambda row: f"{_percent(row('clipped_fraction'))} of the result's pixels were clipped",
     ),
     "signal_survived": (_column("signal_survived"), -1, _say_lost),
-    "unevenness_ratio": (_remaining_unevenness, 1, _say_uneven),
+    "unevenness_to_signal": (
+        _unevenness("unevenness_to_signal"),
+        1,
+        _say_uneven_beside_signal,
+    ),
+    "unevenness_ratio": (_unevenness("unevenness_ratio"), 1, _say_uneven),
     "contrast_to_noise": (
         _column("contrast_to_noise_after"),
         -1,

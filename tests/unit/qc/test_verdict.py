@@ -16,7 +16,8 @@ THRESHOLDS = {
     "nonfinite_fraction": {"warn": 0, "fail": 0.01},
     "clipped_fraction": {"warn": 0.01, "fail": None},
     "signal_survived": {"warn": 0.8, "fail": 0.5},
-    "unevenness_ratio": {"warn": 0.5, "fail": 0.9},
+    "unevenness_to_signal": {"warn": 0.4, "fail": 1},
+    "unevenness_ratio": {"warn": None, "fail": None},
     "contrast_to_noise": {"warn": 5, "fail": 2},
     "drift_z": {"warn": 0.5, "fail": None},
     "flicker_z": {"warn": 0.25, "fail": None},
@@ -40,7 +41,9 @@ GOOD = {
     "unevenness_before": "300",
     "unevenness_after": "10",
     "unevenness_ratio": "0.0333333",
-    "background_mad_after": "5",
+    "noise_after": "7.4",
+    "object_signal": "222",
+    "unevenness_to_signal": "0.045",
     "contrast_to_noise_after": "30",
     "planes": "9",
     "sharpest_plane": "4",
@@ -86,14 +89,14 @@ GOOD = {
             "0.42 % of the pixels of the stack are saturated",
         ),
         (
-            {"unevenness_after": "180", "unevenness_ratio": "0.6"},
+            {"unevenness_after": "180", "unevenness_to_signal": "0.81"},
             "warn",
-            "60 % of the background's unevenness remain (180 of 300 grey levels) (recommended "
-            "top-hat radius 9 px)",
+            "the background still varies by 180 grey levels, 81 % of the objects' signal "
+            "(recommended top-hat radius 9 px)",
         ),
-        # flat to begin with: what remains is within the noise
-        ({"unevenness_after": "4", "unevenness_before": "4", "unevenness_ratio": "1"}, "ok", ""),
-        ({"method": "none", "unevenness_after": "300", "unevenness_ratio": "1"}, "ok", ""),
+        # what remains is within the noise: 2 × 7.4
+        ({"unevenness_after": "14", "unevenness_to_signal": "2"}, "ok", ""),
+        ({"method": "none", "unevenness_after": "300", "unevenness_to_signal": "2"}, "ok", ""),
         (
             {"contrast_to_noise_after": "3.14"},
             "warn",
@@ -128,6 +131,44 @@ GOOD = {
 )
 def test_a_row_is_judged_in_words(change, status, reason):
     assert judge(GOOD | change, THRESHOLDS) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "signal", "noise"),
+    [
+        (0.00223, 0.00223, 100, 12**-0.5),  # nobody sees two thousandths of a grey level
+        (12.6, 12.6, 58, 58 / 65),  # objects err by at most 11 % from one side to the other
+        (12.6, 6.7, 1966, 5),
+        (1.2, 0.6, 55, 12**-0.5),
+        (300, 300, 751, 10),  # just below two fifths
+    ],
+)
+def test_unevenness_that_changes_no_measurement_is_no_flag(before, after, signal, noise):
+    row = {
+        "unevenness_before": before, "unevenness_after": after, "unevenness_ratio": after / before,
+        "noise_after": noise, "unevenness_to_signal": after / signal,
+    }  # fmt: skip
+    assert judge(GOOD | {key: f"{value:.6g}" for key, value in row.items()}, THRESHOLDS)[0] == "ok"
+
+
+def test_unevenness_as_large_as_the_objects_fails():
+    row = {"unevenness_after": "1063", "noise_after": "20", "unevenness_to_signal": "1.06"}
+    assert judge(GOOD | row, THRESHOLDS) == (
+        "fail",
+        "the background still varies by 1063 grey levels, 106 % of the objects' signal "
+        "(recommended top-hat radius 9 px)",
+    )
+
+
+def test_a_share_alone_is_judged_where_one_asks_for_it():
+    row = {"unevenness_after": "180", "unevenness_ratio": "0.6"}
+    settings = THRESHOLDS | {"unevenness_ratio": {"warn": 0.5, "fail": 0.9}}
+    assert judge(GOOD | row, settings) == (
+        "warn",
+        "60 % of the background's unevenness remain (180 of 300 grey levels) (recommended "
+        "top-hat radius 9 px)",
+    )
+    assert judge(GOOD | row | {"unevenness_after": "14"}, settings) == ("ok", "")
 
 
 def test_the_worst_finding_comes_first():
