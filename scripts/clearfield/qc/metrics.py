@@ -62,6 +62,8 @@ def measure_plane(
         "clipped_fraction": (clipped["clipped_low"] + clipped["clipped_high"]) / pixels,
         "negative_fraction": (clipped["clipped_low"] + _count_below(result, offset)) / pixels,
         "offset": offset,
+        "plane_height_px": result.shape[0],
+        "plane_width_px": result.shape[1],
         "object_diameter_px": sizes.median_diameter_px,
         "object_diameter_um": sizes.median_diameter_px * pixel_um,
         "largest_diameter_px": sizes.largest_diameter_px,
@@ -78,6 +80,9 @@ def measure_plane(
     row |= _compare(before, after, sizes, light)
     row["object_signal"] = measure_contrast(sizes.image, sizes)
     row["unevenness_to_signal"] = _ratio(row["unevenness_after"], row["object_signal"])
+    left = row["background_median_after"]
+    row["background_left_sigma"] = _ratio(left, row["noise_after"])
+    row["background_left_to_signal"] = _ratio(left, row["object_signal"])
     row["signal_survived"] = _ratio(measure_contrast(after, sizes), row["object_signal"])
     row |= _along_z(statistics)
     return row

@@ -61,6 +61,10 @@ COLUMNS = {
     "noise_before": "1.4826 × background_mad_before, at least what rounding leaves, grey levels",
     "noise_after": "the same after",
     "unevenness_to_signal": "unevenness_after / object_signal",
+    "plane_height_px": "rows of the plane",
+    "plane_width_px": "columns of the plane",
+    "background_left_sigma": "background_median_after / noise_after",
+    "background_left_to_signal": "background_median_after / object_signal",
 }
 """Column of the sample's table: what it is. Fractions are 0 to 1; a missing value is NaN."""
 

@@ -108,6 +108,14 @@ def test_unevenness_in_units_of_the_objects():
     assert row["unevenness_to_signal"] == pytest.approx(200 / 400, rel=0.1)
 
 
+def test_what_is_left_in_the_background():
+    before = 200 + 600 * scene() + noise(5)
+    row = measure(before, 15 + 600 * scene() + noise(5))
+    assert row["background_left_sigma"] == pytest.approx(3, rel=0.06)
+    assert row["background_left_to_signal"] == pytest.approx(15 / row["object_signal"], rel=0.02)
+    assert (row["plane_height_px"], row["plane_width_px"]) == (240, 240)
+
+
 def test_unevenness_of_noise_alone_is_small():
     row = measure(500 * scene() + noise(10) + 100, noise(10))
     # six coefficients from some 12,000 pixels: each errs by about 10 / sqrt(12000 / 5) = 0.2
