@@ -63,6 +63,8 @@ def measure_plane(
         "clipped_fraction": (clipped["clipped_low"] + clipped["clipped_high"]) / pixels,
         "negative_fraction": (clipped["clipped_low"] + _count_below(result, offset)) / pixels,
         "offset": offset,
+        "plane_height_px": result.shape[0],
+        "plane_width_px": result.shape[1],
         "object_diameter_px": sizes.median_diameter_px,
         "object_diameter_um": sizes.median_diameter_px * pixel_um,
         "largest_diameter_px": sizes.largest_diameter_px,
@@ -76,17 +78,22 @@ def measure_plane(
         row["signal_kept_at_recommended"] = sizes.kept_at(sizes.recommended_radius_px)
     before = -sizes.image if light else sizes.image
     after = bin_plane(result, sizes.factor) - np.float32(offset)
-    row |= _compare(before, after, sizes.objects, sizes.background, light)
+    row |= _compare(before, after, sizes, light)
     row["object_signal"] = measure_contrast(sizes.image, sizes)
+    row["unevenness_to_signal"] = _ratio(row["unevenness_after"], row["object_signal"])
+    left = row["background_median_after"]
+    row["background_left_sigma"] = _ratio(left, row["noise_after"])
+    row["background_left_to_signal"] = _ratio(left, row["object_signal"])
     row["signal_survived"] = _ratio(measure_contrast(after, sizes), row["object_signal"])
     row |= _along_z(statistics)
     return row
 
 
 def _compare(
-    before: np.ndarray, after: np.ndarray, objects: np.ndarray, background: np.ndarray, light: bool
+    before: np.ndarray, after: np.ndarray, sizes: Granulometry, light: bool
 ) -> dict[str, float]:
     """Measure background, unevenness and contrast of a plane before and after."""
+    objects, background = sizes.objects, sizes.background
     row = {"object_fraction": _ratio(np.count_nonzero(objects), objects.size)}
     for name, image, sign in (("before", before, -1 if light else 1), ("after", after, 1)):
         valid = np.isfinite(image)
@@ -96,16 +103,19 @@ def _compare(
         values = image[outside]
         level = float(np.median(values))
         mad = float(np.median(np.abs(values - level)))
+        # What rounding did to the image stays in the result, whatever the result's dtype.
+        noise = max(1.4826 * mad, sizes.rounding)
         surface = _fit_surface(image, outside)
         row |= {
             f"background_median_{name}": level,
             f"background_mad_{name}": mad,
+            f"noise_{name}": noise,
             f"unevenness_{name}": float(np.ptp(surface(*np.nonzero(_thin(outside))))),
         }
         if inside.any():
             contrast = sign * (float(image[inside].mean(dtype=np.float64)) - level)
             row[f"signal_to_background_{name}"] = _ratio(contrast, level)
-            row[f"contrast_to_noise_{name}"] = _ratio(contrast, 1.4826 * mad)
+            row[f"contrast_to_noise_{name}"] = _ratio(contrast, noise)
     row["unevenness_ratio"] = _ratio(row["unevenness_after"], row["unevenness_before"])
     return row
 
