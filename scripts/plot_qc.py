@@ -74,7 +74,9 @@ def plot_qc(
             rows[time, index] |= {"range_low": low, "range_high": high}
 
     pixel_um, (first, last) = before.pixel_size_um, stack["planes"]
-    method = stack["project_stack"]["method"]
+    method, chosen = stack["project_stack"]["method"], stack["project_stack"]
+    all_planes = chosen.get("first_plane") is None and chosen.get("last_plane") is None
+    projected = method if all_planes else f"{method} of planes {first} to {last} (counted from 0)"
     calibration = f"{pixel_um['x']:.4g} µm/px" if pixel_um["x"] else "not calibrated"
     drawn = draw_figure(
         sample,
@@ -95,6 +97,7 @@ def plot_qc(
                 "channel": index,
                 "channel_name": before.channel_names[index],
                 **rows[time, index],
+                "projection": projected,
             }
             for time, index in sorted(rows)
         ],

@@ -329,7 +329,7 @@ def _settings(rows: list[dict], config: dict, versions: dict[str, str]) -> str:
     )
     return (
         '<h2 id="methods">Methods, for a paper</h2>\n'
-        f"<blockquote>{_text(write_methods(rows, config, versions))}</blockquote>\n"
+        f"<blockquote>{_text(write_methods(rows, versions))}</blockquote>\n"
         f'<h2 id="settings">Settings</h2>\n<pre>{_text(dumped)}</pre>\n'
         f'<h2 id="versions">Software</h2>\n<table><tbody>{programs}</tbody></table>\n'
     )

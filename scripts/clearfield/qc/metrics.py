@@ -55,6 +55,8 @@ def measure_plane(
     row = dict.fromkeys(COLUMNS, math.nan)
     row |= {
         "method": channel["method"],
+        "light_background": int(light),
+        "sizes": describe_sizes(channel),
         "radius_px": radius,
         "radius_um": radius * pixel_um,
         "saturation_level": _number(statistics.get("saturation_level")),
@@ -87,6 +89,23 @@ def measure_plane(
     row["signal_survived"] = _ratio(measure_contrast(after, sizes), row["object_signal"])
     row |= _along_z(statistics)
     return row
+
+
+def describe_sizes(channel: dict) -> str:
+    """Write the sizes of a channel's method, px and µm.
+
+    Examples
+    --------
+    >>> describe_sizes({"method": "dog", "low_sigma": 1, "high_sigma": 100,
+    ...                 "sizes_um": {"low_sigma": 0.35, "high_sigma": 35.0}})
+    'low_sigma 1 px (0.35 µm); high_sigma 100 px (35 µm)'
+    """
+    micrometres = channel.get("sizes_um") or {}
+    return "; ".join(
+        f"{size} {channel[size]:g} px"
+        + (f" ({micrometres[size]:.4g} µm)" if size in micrometres else "")
+        for size in method_of(channel).SIZES
+    )
 
 
 def _compare(

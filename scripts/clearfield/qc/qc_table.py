@@ -65,6 +65,9 @@ COLUMNS = {
     "plane_width_px": "columns of the plane",
     "background_left_sigma": "background_median_after / noise_after",
     "background_left_to_signal": "background_median_after / object_signal",
+    "projection": "the method of the projection, and its planes where not all were taken",
+    "light_background": "1 where dark objects on a light background were looked for, else 0",
+    "sizes": "the sizes of the method by name, px and, where the calibration is known, µm",
 }
 """Column of the sample's table: what it is. Fractions are 0 to 1; a missing value is NaN."""
 
