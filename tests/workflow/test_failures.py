@@ -119,6 +119,20 @@ def test_mended_the_same_command_does_only_what_is_missing(night, tmp_path):
     assert "Nothing to be done" in runner.run().text
 
 
+@pytest.mark.parametrize(
+    ("target", "sample", "status"),
+    [("explore_parameters", "s00", 0), ("explore_parameters", "s03", 1), ("list_inputs", "s00", 0)],
+)
+def test_a_look_beside_the_run_keeps_its_report(night, tmp_path, target, sample, status):
+    runner = night[0].copy(tmp_path / "run")
+    report = ("qc/failures.tsv", "qc/metrics_partial.tsv", "report/index.html", "config.yaml")
+    before = {name: (runner.folder / "results" / name).read_bytes() for name in report}
+    runner.config["explore_parameters"] = {"radii": [2], "sample": sample}
+    done = runner.run("--nolock", target, status=status)
+    assert target in done.samples if status == 0 else "cut short or damaged" in done.text
+    assert before == {name: (runner.folder / "results" / name).read_bytes() for name in report}
+
+
 def test_failed_samples_taken_from_the_run_leave_a_complete_summary(night, tmp_path):
     runner = night[0].copy(tmp_path / "run")
     for name in BROKEN:

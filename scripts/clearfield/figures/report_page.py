@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from .cohort_plot import SHOWN, draw_cohort, find_outliers, to_number
 from .methods_paragraph import write_methods
+from .page_template import HEAD, SCRIPT, STYLE
 
 WORST_FIRST = ("fail", "warn", "ok")
 THUMBNAIL = 360  # px wide
@@ -68,8 +69,8 @@ def write_page(
     """
     samples = group_by_sample(rows)
     link = quote(Path(os.path.relpath(figures, page.parent)).as_posix())
-    yield _HEAD.format(
-        title="clearfield: quality of a run", css=_bundle("dt_bundle.css"), style=_STYLE
+    yield HEAD.format(
+        title="clearfield: quality of a run", css=_bundle("dt_bundle.css"), style=STYLE
     )
     yield "<h1>Quality of the run</h1>\n"
     yield _totals(samples, rows, failures)
@@ -81,7 +82,7 @@ def write_page(
     yield from _distributions(rows)
     yield _ranges(rows)
     yield _settings(rows, config, versions)
-    yield _SCRIPT.format(bundle=_encode(_bundle("dt_bundle.js").encode()))
+    yield SCRIPT.format(bundle=_encode(_bundle("dt_bundle.js").encode()))
     yield "</main>\n</body>\n</html>\n"
 
 
@@ -332,76 +333,3 @@ def _settings(rows: list[dict], config: dict, versions: dict[str, str]) -> str:
         f'<h2 id="settings">Settings</h2>\n<pre>{_text(dumped)}</pre>\n'
         f'<h2 id="versions">Software</h2>\n<table><tbody>{programs}</tbody></table>\n'
     )
-
-
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{css}</style>
-<style>{style}</style>
-</head>
-<body>
-<nav class="top"><b>clearfield</b> <a href="#samples">Samples</a> <a href="#metrics">Metrics</a>
-<a href="#distributions">Cohort</a> <a href="#range">Grey range</a> <a href="#methods">Methods</a>
-<a href="#settings">Settings</a> <a href="#versions">Software</a></nav>
-<main>
-"""
-
-_STYLE = """
-body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
-main { max-width: 1500px; margin: 0 auto; padding: 0 24px 60px; }
-nav.top { position: sticky; top: 0; z-index: 10; background: #22313f; color: #fff;
-  padding: 8px 24px; }
-nav.top a { color: #cfe3f5; margin-left: 18px; text-decoration: none; }
-h1 { font-size: 26px; } h2 { font-size: 20px; margin-top: 44px; scroll-margin-top: 48px; }
-pre, blockquote { background: #f4f5f6; padding: 12px 16px; margin: 8px 0; overflow-x: auto; }
-blockquote { border-left: 4px solid #0072b2; max-width: 90ch; }
-table { border-collapse: collapse; } td, th { padding: 3px 10px; text-align: left; }
-details td, .lost td { border-top: 1px solid #ddd; }
-img.wide { max-width: 100%; }
-.totals { display: flex; flex-wrap: wrap; gap: 12px; list-style: none; padding: 0; }
-.totals li { padding: 8px 18px; border: 1px solid #d4d8dc; border-radius: 6px; }
-.totals b { font-size: 24px; margin-right: 4px; }
-.lost { border: 2px solid #b03a00; border-radius: 6px; padding: 0 18px 14px; margin-top: 20px; }
-.lost h2 { margin-top: 12px; color: #b03a00; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 14px; }
-.card { content-visibility: auto; contain-intrinsic-size: 340px 190px; border: 1px solid #d4d8dc;
-  border-left: 6px solid #009e73; border-radius: 6px; padding: 8px; color: inherit;
-  text-decoration: none; overflow-wrap: anywhere; }
-.card:hover { background: #f3f8fc; } .card img { max-width: 100%; height: auto; display: block; }
-.card ul { margin: 2px 0 0; padding-left: 18px; font-size: 13px; }
-.card.warn { border-left-color: #e69f00; } .card.fail { border-left-color: #d55e00; }
-.badge { display: inline-block; padding: 0 8px; border-radius: 9px; font-size: 13px; color: #fff;
-  background: #007a59; }
-.badge.warn, .card.warn .badge { background: #946200; }
-.badge.fail, .card.fail .badge { background: #b03a00; }
-.totals .ok b { color: #007a59; } .totals .warn b { color: #946200; }
-.totals .fail b { color: #b03a00; }
-table.dataTable tbody td:nth-child(6) { white-space: normal; min-width: 260px; }
-"""
-
-# The bundle is a module of its own: imported from memory, it needs no network and no second file.
-_SCRIPT = """<script type="module">
-const bytes = Uint8Array.from(atob("{bundle}"), (letter) => letter.charCodeAt(0));
-const address = URL.createObjectURL(new Blob([bytes], {{ type: "text/javascript" }}));
-const {{ jQuery }} = await import(address);
-URL.revokeObjectURL(address);
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
-jQuery("#table").DataTable({{
-  data: read("rows"),
-  columnDefs: [{{ targets: read("hidden"), visible: false }}],
-  columnControl: [{{ target: 0, content: ["order"] }}, {{ target: 1, content: ["search"] }}],
-  ordering: {{ indicators: false, handler: true }},
-  deferRender: true,
-  order: [],
-  pageLength: 25,
-  scrollX: true,
-  layout: {{ topStart: ["pageLength", {{ buttons: ["colvis"] }}], topEnd: "search" }},
-}});
-document.documentElement.dataset.ready = "true";
-</script>
-"""

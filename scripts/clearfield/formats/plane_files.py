@@ -5,8 +5,8 @@ import itertools
 import json
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
@@ -17,58 +17,22 @@ import numpy as np
 from ..errors import ClearfieldError
 from . import tiff
 from .length_units import micrometres
+from .plane_names import (
+    GUID,
+    MOST_IN_STEPS,
+    PROGRAMS,
+    WAVELENGTH_NM,
+    WORDS,
+    find_idle,
+    natural,
+    parse_name,
+)
 from .series import Series
 
 _SUFFIXES = (".tif", ".tiff", ".stk")
 _ZARR_METADATA = (".zgroup", ".zarray", ".zattrs", "zarr.json")
-# What stands in front of a number, and the axis that it counts. P is not an axis of a stack: each
-# position is a series.
-_WORDS = {
-    "z": "Z", "slice": "Z", "plane": "Z", "zslice": "Z", "zstep": "Z",
-    "t": "T", "time": "T", "timepoint": "T", "tp": "T", "frame": "T",
-    "c": "C", "ch": "C", "chan": "C", "channel": "C", "w": "C", "wave": "C",
-    "s": "P", "p": "P", "pos": "P", "position": "P", "series": "P", "scene": "P", "xy": "P",
-    "f": "P", "field": "P", "fov": "P", "site": "P", "well": "P",
-    "angle": "A", "phase": "H", "view": "V", "tile": "M", "lambda": "E",
-}  # fmt: skip
-# A word and its number: "_z000", "Z001C01", "channel000", "pos_3", "z 1"; not the "z1" of "Fez1".
-_TOKEN = re.compile(
-    rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_= -]?(\d+)", re.IGNORECASE
-)
-# ImageXpress ends each name with one of its own: "_s2_w1E3A8D5F0-....tif", "_s2_thumbE3A8....tif".
-_GUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
-# Programs with rules of their own, tried first. Their groups: an axis, or P, P2 for parts of a
-# position; c_ is a channel that has a name instead of a number, t_ a time that has.
-_PROGRAMS = tuple(
-    re.compile(name + r"\.(tiff?|stk)", re.IGNORECASE)
-    for name in (
-        # Micro-Manager 1: img_000000000_DAPI_000.tif
-        r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})",
-        # MetaMorph: night_w1DAPI_s2_t3.TIF; no number of another kind is part of a channel's name
-        r"(?P<P>.+)_w\d(?P<c_>[A-Z]((?!_[A-Z]+\d).)*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
-        # ImageXpress: plate_B02_s3_w1.tif
-        r"(?P<P>.+_[A-P]\d\d(_s\d+)?)(_z(?P<Z>\d+))?_w(?P<C>\d)(_t(?P<T>\d+))?",
-        # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol),
-        # W1F001T0001Z01C1.tif
-        r"(?P<P>.+)_T(?P<T>\d{4})(?P<P2>F\d{3})L\d\dA\d\dZ(?P<Z>\d\d)C(?P<C>\d\d)",
-        r"(?P<P>.*W\d+F\d+)T(?P<T>\d+)Z(?P<Z>\d+)C(?P<C>\d+)",
-        # scanR: night--W00001--P00002--Z00000--T00000--DAPI.tif
-        r"(?P<P>.*--W\d+(--[A-Z]+\d+)?--P\d+)--Z(?P<Z>\d+)--T(?P<T>\d+)--(?P<c_>.+)",
-        # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff, r02c03f04p05-ch01t01.tiff (row,
-        # column, field, plane)
-        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)(sk|t)(?P<T>\d+)\w*",
-        # In Cell: A - 1(fld 1 wv DAPI - DAPI z 2).tif
-        r"(?P<P>[A-P] - \d+\(fld \d+) wv (?P<c_>.+?)( z (?P<Z>\d+))?( time (?P<T>\d+)[^)]*)?\)",
-        # Cellomics, EVOS: MFGTMP_120420_A01f00d0.TIF, scan_p00_z00_0_A01f00d0.TIF
-        r"(?P<P>.+?)(_z(?P<Z>\d+))?(?P<P2>(_\d+)?_[A-P]\d\df\d+)d(?P<C>\d)",
-        # Incucyte: VID12_A1_1_2020y01m02d_03h30m.tif, VID12_A1_1_00d03h30m.tif
-        r"(?P<P>.+)_(?P<t_>(\d+y\d+m)?\d+d_?\d+h\d+m)",
-    )
-)
 # Beside the planes of ImageXpress, Keyence and others.
 _THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
-_MOST_IN_STEPS = 10**9
-_WAVELENGTH_NM = 200  # numbers of channels are smaller
 
 
 def open_series(path: str | PathLike) -> Sequence[Series]:
@@ -128,7 +92,7 @@ def find_files(path: str | PathLike) -> list[str]:
     files = sorted(
         name for name in found
         if name.lower().endswith(_SUFFIXES) and not Path(name).name.startswith(".")
-        and not _THUMBNAIL.search(_GUID.sub("", name)) and not Path(name).is_dir()
+        and not _THUMBNAIL.search(GUID.sub("", name)) and not Path(name).is_dir()
     )  # fmt: skip
     if not files:
         raise ClearfieldError(
@@ -143,100 +107,13 @@ def find_files(path: str | PathLike) -> list[str]:
     return files
 
 
-def parse_name(
-    name: str, idle: Collection[tuple[str, int]] = ()
-) -> tuple[str, dict[str, int | str], str]:
-    """Find the axes in the name of a plane.
-
-    Parameters
-    ----------
-    name : str
-        With the folders in which planes differ: "TimePoint_2/a_w1.tif".
-    idle : collection of (axis, int)
-        Which words with a number are only part of the name: the first, second, ... of an axis.
-
-    Returns
-    -------
-    rest : str
-        The name, with a mark in the place of each axis.
-    axes : dict
-        The number for each axis, or the name of a channel.
-    position : str
-        What names the position, or "".
-
-    Examples
-    --------
-    >>> parse_name("leica_Series014_z002_ch01.tif")
-    ('leica_{P}_{Z}_{C}.tif', {'Z': 2, 'C': 1}, 'Series014')
-    >>> parse_name("img_000000003_DAPI_007.tif")
-    ('{T}{C}{Z}', {'T': 3, 'C': 'DAPI', 'Z': 7}, '')
-    """
-    return _parse_parts(_GUID.sub("", name), idle, Counter())
-
-
-def _parse_parts(
-    name: str, idle: Collection[tuple[str, int]], seen: Counter
-) -> tuple[str, dict[str, int | str], str]:
-    """Find the axes in a name's folders, then in its last part; `seen` counts an axis's words."""
-    folder, slash, name = name.rpartition("/")
-    if slash:
-        (place, outer, first), (rest, axes, second) = (
-            _parse_parts(part, idle, seen) for part in (folder, name)
-        )
-        return f"{place}/{rest}", outer | axes, "_".join(filter(None, (first, second)))
-    for program in _PROGRAMS:
-        if match := program.fullmatch(name):
-            groups = {a: value for a, value in match.groupdict().items() if value is not None}
-            position = "".join(groups.pop(part, "") for part in ("P", "P2"))
-            axes = {a[0].upper(): v if a.endswith("_") else int(v) for a, v in groups.items()}
-            return "{T}{C}{Z}", axes, position
-    axes: dict[str, int | str] = {}
-    positions = []
-
-    def mark(match: re.Match) -> str:
-        axis = _WORDS[match[1].lower()]
-        seen[axis] += 1
-        if (axis, seen[axis]) in idle:
-            return match[0]
-        if axis == "P":
-            positions.append(match[0])
-        elif axis in axes:  # the second "c" of a name is not an axis: "c12_z3_ch1"
-            return match[0]
-        else:
-            axes[axis] = int(match[2])
-        return f"{{{axis}}}"
-
-    rest, dot, suffix = _TOKEN.sub(mark, name).rpartition(".")
-    suffix = suffix.lower().replace("tiff", "tif")
-    return rest + dot + suffix, axes, "_".join(positions)
-
-
-def _find_idle(names: list[str]) -> set[tuple[str, int]]:
-    """Tell the words that never change, where another word for their axis does: "C3_z1_c2".
-
-    Examples
-    --------
-    >>> _find_idle(["C3_z1_c1.tif", "C3_z1_c2.tif"])
-    {('C', 1)}
-    """
-    values: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for name in names:
-        seen = Counter()
-        for match in _TOKEN.finditer(name):
-            axis = _WORDS[match[1].lower()]
-            seen[axis] += 1
-            values[axis, seen[axis]].add(match[2])
-    varying = {axis for (axis, _), found in values.items() if len(found) > 1} - {"P"}
-    return {key for key, found in values.items() if key[0] in varying and len(found) == 1}
-
-
 def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str, dict]]:
     """Group files by position: name -> (axes, file for each index)."""
     found: dict[str, dict[tuple, str]] = defaultdict(dict)
     rests, letters = {}, {}
     base = os.path.commonpath([Path(file).parent for file in files])
     names = {file: Path(file).relative_to(base).as_posix() for file in files}
-    idle = _find_idle(list(names.values()))
+    idle = find_idle(list(names.values()))
     for file, name in names.items():
         rest, axes, position = parse_name(name, idle)
         rests.setdefault(rest, name)
@@ -265,12 +142,7 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
             for (rest, *numbers), file in planes.items()
         }
         result[position] = ("Q" * bool(unknown) + axes, indices)
-    return dict(sorted(result.items(), key=lambda item: _natural(item[0])))
-
-
-def _natural(name: str) -> list[str | int]:
-    """Give a key by which "s2" comes before "s10"."""
-    return [int(part) if n % 2 else part for n, part in enumerate(re.split(r"(\d+)", name))]
+    return dict(sorted(result.items(), key=lambda item: natural(item[0])))
 
 
 def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, int]:
@@ -295,9 +167,9 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
     for number, found in enumerate(values):
         # Angles and wavelengths count nothing: none is missing between two of them.
         named = axes[number] in "AE" or isinstance(found[0], str)
-        if not named and (axes[number] != "C" or found[0] < _WAVELENGTH_NM):
+        if not named and (axes[number] != "C" or found[0] < WAVELENGTH_NM):
             # A range that is too long to be complete need not be longer.
-            last = min(found[-1], found[0] + _MOST_IN_STEPS)
+            last = min(found[-1], found[0] + MOST_IN_STEPS)
             values[number] = range(found[0], last + 1, _step(found))
     _check_complete(path, axes, planes, values)
     shape = tuple(len(found) for found in values)
@@ -391,7 +263,7 @@ def _rename(name: str, axes: str, have: tuple, wanted: tuple) -> str:
         axis: (old, new) for axis, old, new in zip(axes, have, wanted, strict=True) if old != new
     }
     start = name.rpartition("/")[0]
-    for program in _PROGRAMS:
+    for program in PROGRAMS:
         if match := program.fullmatch(name, len(start) + bool(start)):
             for group in sorted(match.groupdict(), key=match.start, reverse=True):
                 if match[group] is not None and group[0].upper() in changes:
@@ -403,7 +275,7 @@ def _rename(name: str, axes: str, have: tuple, wanted: tuple) -> str:
 
         def renumber(match: re.Match, axis=axis, old=old, new=new) -> str:
             word, digits = match[1] or "", match[2]
-            fits = axis == "Q" or not word or _WORDS.get(word.lower()) == axis
+            fits = axis == "Q" or not word or WORDS.get(word.lower()) == axis
             if not fits or int(digits) != old:
                 return match[0]
             return match[0][: -len(digits)] + str(new).zfill(len(digits))
@@ -454,7 +326,7 @@ def _channel_names(
     if "C" not in axes:
         return first.channel_names
     found = values[axes.index("C")]
-    if isinstance(found[0], str) or found[0] >= _WAVELENGTH_NM:
+    if isinstance(found[0], str) or found[0] >= WAVELENGTH_NM:
         return [str(name) for name in found]
     return [listed[n] for n in found] if all(n in listed for n in found) else []
 

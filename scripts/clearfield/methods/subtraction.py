@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ClearfieldError
 from ..filters.memory import new_array
-
-METHODS = ("tophat", "minmax", "dog", "none")
+from ..filters.plane import check_plane
+from .known_methods import method_of
 
 
 class Block(NamedTuple):
@@ -79,12 +79,7 @@ def subtract_background(
     >>> subtract_background(image, radius=1)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    image = np.asanyarray(image)
-    if image.ndim != 2:
-        raise ClearfieldError(
-            f"subtract_background takes a plane (Y, X), not {image.ndim} axes; "
-            "call it for each plane of a stack"
-        )
+    check_plane(image)
     settings = {
         "method": method, "radius": radius, "light_background": light_background,
         "min_size": min_size, "max_size": max_size,
@@ -124,6 +119,7 @@ def estimate_background(
     >>> estimate_background(image, method="tophat", radius=1)
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
+    check_plane(image)
     settings = {"method": method, "light_background": light_background, **sizes}
     result = new_array(image.shape, background_dtype(image.dtype, [settings]))
     for first, last, background in background_blocks(image, settings, threads=threads):
@@ -138,7 +134,7 @@ def background_blocks(
 
     Parameters are those of `subtract_blocks`.
     """
-    for first, last, _, background in _filter_blocks(image, channel, threads):
+    for first, last, _, background in method_of(channel).blocks(image, channel, threads):
         yield first, last, background
 
 
@@ -192,12 +188,14 @@ def background_dtype(image: np.dtype, channels: list[dict]) -> np.dtype:
     """
     image = image.newbyteorder("=")
     gaussian = np.dtype("float32")
-    return np.result_type(*(gaussian if c["method"] == "dog" else image for c in channels))
+    return np.result_type(
+        *(gaussian if method_of(c).COMPUTES_IN_FLOAT else image for c in channels)
+    )
 
 
 def _natural_dtype(image: np.dtype, channel: dict, negative: str) -> np.dtype:
     wide = np.dtype("float64" if image.kind in "iu" and image.itemsize > 2 else "float32")
-    if channel["method"] == "dog":
+    if method_of(channel).COMPUTES_IN_FLOAT:
         return np.dtype("float32")
     if image.kind == "f":
         return image
@@ -212,12 +210,8 @@ def _natural_dtype(image: np.dtype, channel: dict, negative: str) -> np.dtype:
 
 def _may_be_negative(image: np.dtype, channel: dict) -> bool:
     if channel["method"] == "none":
-        return image.kind != "u"
-    if channel["method"] == "minmax":
-        # Up to the size of the first, each window within the second filter's holds the pixel.
-        first, second = channel["min_size"], channel["max_size"]
-        return first > second if channel.get("light_background", False) else second > first
-    return channel["method"] == "dog"
+        return image.kind != "u"  # what is negative before stays so
+    return method_of(channel).may_be_negative(channel)
 
 
 def subtract_blocks(
@@ -248,59 +242,8 @@ def subtract_blocks(
     """
     shift = offset if negative == "offset" else 0
     floor = 0 if negative == "clip" else None
-    for first, last, difference, background in _filter_blocks(image, channel, threads):
+    for first, last, difference, background in method_of(channel).blocks(image, channel, threads):
         yield Block(first, last, *_fit(difference, background, dtype, shift, floor))
-
-
-def _filter_blocks(
-    image: np.ndarray, channel: dict, threads: int | None
-) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-    """Yield first row, last row, exact difference, background."""
-    method, light = channel["method"], channel.get("light_background", False)
-    if method == "dog":
-        from ..filters.gaussian import difference_of_gaussians_blocks
-
-        for first, last, difference, large in difference_of_gaussians_blocks(
-            image, channel["low_sigma"], channel["high_sigma"], threads=threads
-        ):
-            yield first, last, -difference if light else difference, large
-        return
-    if method == "none":
-        rows = max(1, 2**22 // max(1, image.shape[1]))
-        for first in range(0, image.shape[0], rows):
-            block = np.asarray(image[first : first + rows])
-            yield first, first + len(block), block, np.zeros_like(block)
-        return
-    if method == "tophat":
-        from ..filters.morphology import closing_blocks, opening_blocks
-
-        filter_blocks = closing_blocks if light else opening_blocks
-        blocks = filter_blocks(image, channel["radius"], threads=threads)
-    elif method == "minmax":
-        from ..filters.morphology import minmax_blocks
-
-        blocks = minmax_blocks(
-            image, channel["min_size"], channel["max_size"], light, threads=threads
-        )
-    else:
-        raise ClearfieldError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
-    signed = _may_be_negative(image.dtype, channel)
-    for first, last, background in blocks:
-        block = np.asarray(image[first:last])
-        pair = (background, block) if light else (block, background)
-        yield first, last, _difference(*pair, signed=signed), background
-
-
-def _difference(a: np.ndarray, b: np.ndarray, *, signed: bool) -> np.ndarray:
-    """Subtract without wrapping; an integer difference that is not `signed` is never negative."""
-    if a.dtype.kind == "f":
-        return np.subtract(a, b)
-    bits = 8 * a.dtype.itemsize
-    if signed:
-        return np.subtract(a, b, dtype=np.dtype(f"int{min(64, 2 * bits)}"))
-    # Modulo 2**bits the unsigned difference is the true one, which lies in [0, 2**bits).
-    unsigned = f"uint{bits}"
-    return np.subtract(a.astype(unsigned, copy=False), b.astype(unsigned, copy=False))
 
 
 def _fit(

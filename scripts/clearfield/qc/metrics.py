@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..methods.known_methods import method_of
 from .binning import bin_plane
 from .granulometry import Granulometry, measure_contrast
 from .qc_table import COLUMNS
@@ -50,7 +51,7 @@ def measure_plane(
     light = channel["light_background"]
     pixels = max(1, result.shape[0] * result.shape[1])
     pixel_um = _square_pixel(pixel_size_um)
-    radius = _filter_radius(channel)
+    radius = method_of(channel).qc_radius(channel)
     row = dict.fromkeys(COLUMNS, math.nan)
     row |= {
         "method": channel["method"],
@@ -203,14 +204,6 @@ def _straight_line(values: np.ndarray, places: np.ndarray | None = None) -> tupl
     first, second = np.triu_indices(len(values), 1)
     slope = float(np.median((values[second] - values[first]) / (places[second] - places[first])))
     return slope, float(np.median(values - slope * places))
-
-
-def _filter_radius(channel: dict) -> float:
-    if channel["method"] == "tophat":
-        return channel["radius"]
-    if channel["method"] == "minmax":
-        return (channel["min_size"] - 1) / 2
-    return channel.get("high_sigma", math.nan)
 
 
 def _square_pixel(pixel_size_um: dict[str, float | None]) -> float:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -35,10 +36,17 @@ _LOCK = Path(".snakemake/clearfield.lock")
 _REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
 _stops: list[int] = []  # signals that asked this run to stop
+_beside: set[str] = set()  # the targets of this run, where all are beside a run
 
 
-def start_run(resolved_config: str) -> None:
+SIDE_TARGETS = {"list_inputs", "explore_parameters"}
+"""What is asked for beside a run; the report of the run stays as it is."""
+
+
+def start_run(resolved_config: str, targets: Collection[str] = ()) -> None:
     """Write the resolved config of the run, and remove what an earlier failed one left.
+
+    Where nothing but `SIDE_TARGETS` is asked for, config and report of the last run stay.
 
     Raises
     ------
@@ -49,9 +57,12 @@ def start_run(resolved_config: str) -> None:
     _note_stops()
     listen()
     try:
+        remove_orphans(RESULTS)
+        if targets and SIDE_TARGETS.issuperset(targets):
+            _beside.update(targets)
+            return
         with replacing(CONFIG) as temporary:
             temporary.write_text(resolved_config, encoding="utf-8")
-        remove_orphans(RESULTS)
         if FAILURES.exists():
             PAGE.unlink(missing_ok=True)  # it is that of the failed run
         for stale in (FAILURES, PARTIAL):
@@ -207,7 +218,8 @@ def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] |
 def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | None) -> None:
     """Summarize what there is, name what failed, and leave the summary to a complete run.
 
-    A run that was only interrupted leaves the last complete summary and page as they are.
+    A run that was only interrupted, or asked for `SIDE_TARGETS` alone, leaves the last summary and
+    page as they are.
 
     Parameters
     ----------
@@ -219,6 +231,8 @@ def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | N
         Arguments of summarize_qc and of report_run by name; without them no page is made.
     """
     end_run()
+    if _beside:
+        return  # Snakemake shows the log of what failed
     failures = find_failures(samples)
     try:
         if failures:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
+from .config_check import check_config, check_relations
 from .samples import find_samples, sample_name
-from .settings import check_config, check_relations, override, rule_settings
+from .settings import override, rule_settings
 
 
 class Run:

@@ -921,7 +921,7 @@ def test_a_codec_that_tifffile_has_in_part_is_no_damage(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tifffile.TiffPage, "decode", property(lambda page: missing))
     assert "a.tif is damaged" in error(path)
-    monkeypatch.setattr("clearfield.formats.tiff.find_spec", lambda name: None)
+    monkeypatch.setattr("clearfield.formats.tiff_places.find_spec", lambda name: None)
     text = error(path)
     assert "damaged" not in text and "without the package imagecodecs; install it" in text
 

@@ -7,15 +7,13 @@ import pytest
 import yaml
 from clearfield.errors import ClearfieldError
 from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT
-from clearfield.workflow.settings import (
+from clearfield.workflow.config_check import (
     allowed_values,
     check_config,
     check_relations,
-    override,
-    read_cell,
-    rule_settings,
     split_key,
 )
+from clearfield.workflow.settings import override, read_cell, rule_settings
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
