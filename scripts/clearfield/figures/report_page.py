@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from .card_reasons import merge_reasons
 from .cohort_plot import SHOWN, draw_cohort, find_outliers, to_number
 from .methods_paragraph import write_methods
 from .page_template import HEAD, SCRIPT, STYLE
@@ -192,8 +193,8 @@ def _gallery(samples: dict, figures: Path, link: str) -> Iterator[str]:
     yield '<div class="gallery">\n'
     budget = THUMBNAILS_BYTES // max(1, len(samples))
     for name, (status, rows) in samples.items():
-        reasons = list(dict.fromkeys(row["reason"] for row in rows if row["status"] != "ok"))
-        shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4] if reason)
+        reasons = merge_reasons(rows)
+        shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4])
         if len(reasons) > 4:
             shown += f"<li>… and {len(reasons) - 4} more</li>"
         yield (
