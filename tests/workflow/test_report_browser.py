@@ -302,6 +302,11 @@ def test_wide_tables_scroll_in_frames_of_their_own(browser, tmp_path, width):
         if width == 600:
             assert moved[0] > 0
         assert 0 <= moved[1] <= 2
+    # A long name breaks into lines, and runs over no other column.
+    assert browser.evaluate(
+        f"{ROWS}.every(r => r.querySelector('a').getBoundingClientRect().right"
+        " <= r.children[0].getBoundingClientRect().right)"
+    )
     assert browser.complaints() == []
 
 

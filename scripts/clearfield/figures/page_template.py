@@ -33,8 +33,9 @@ table { border-collapse: collapse; } td, th { padding: 3px 10px; text-align: lef
 details td, .lost td { border-top: 1px solid #ddd; }
 img.wide { max-width: 100%; }
 .frame { overflow-x: auto; }
-.frame tr > :first-child, .dt-scroll tr > :first-child { position: sticky; left: 0; z-index: 1;
-  min-width: 8em; max-width: min(22em, 30vw); white-space: normal; overflow-wrap: anywhere; }
+.frame tr > :first-child, .dt-scroll table.dataTable tr > :first-child { position: sticky; left: 0;
+  z-index: 1; max-width: min(22em, 30vw); white-space: normal; overflow-wrap: break-word; }
+.dt-scroll table.nowrap tbody tr > td:first-child { white-space: normal; }
 .frame tr > :first-child, .dt-scroll tbody tr > :first-child, .dt-scroll thead tr > :first-child {
   background: #fff; }
 main p, main h2, main blockquote, summary { overflow-wrap: anywhere; }
