@@ -24,20 +24,28 @@ STYLE = """
 body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
 main { max-width: 1500px; margin: 0 auto; padding: 0 24px 60px; }
 nav.top { position: sticky; top: 0; z-index: 10; background: #22313f; color: #fff;
-  padding: 8px 24px; }
-nav.top a { color: #cfe3f5; margin-left: 18px; text-decoration: none; }
+  padding: 8px 24px; display: flex; flex-wrap: wrap; gap: 0 18px; }
+nav.top a { color: #cfe3f5; text-decoration: none; }
 h1 { font-size: 26px; } h2 { font-size: 20px; margin-top: 44px; scroll-margin-top: 48px; }
 pre, blockquote { background: #f4f5f6; padding: 12px 16px; margin: 8px 0; overflow-x: auto; }
 blockquote { border-left: 4px solid #0072b2; max-width: 90ch; }
 table { border-collapse: collapse; } td, th { padding: 3px 10px; text-align: left; }
 details td, .lost td { border-top: 1px solid #ddd; }
 img.wide { max-width: 100%; }
+.frame { overflow-x: auto; }
+.frame tr > :first-child, .dt-scroll table.dataTable tr > :first-child { position: sticky; left: 0;
+  z-index: 1; max-width: min(22em, 30vw); white-space: normal; overflow-wrap: break-word; }
+.dt-scroll table.nowrap tbody tr > td:first-child { white-space: normal; }
+.frame tr > :first-child, .dt-scroll tbody tr > :first-child, .dt-scroll thead tr > :first-child {
+  background: #fff; }
+main p, main h2, main blockquote, summary { overflow-wrap: anywhere; }
 .totals { display: flex; flex-wrap: wrap; gap: 12px; list-style: none; padding: 0; }
 .totals li { padding: 8px 18px; border: 1px solid #d4d8dc; border-radius: 6px; }
 .totals b { font-size: 24px; margin-right: 4px; }
 .lost { border: 2px solid #b03a00; border-radius: 6px; padding: 0 18px 14px; margin-top: 20px; }
 .lost h2 { margin-top: 12px; color: #b03a00; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 14px; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr));
+  gap: 14px; }
 .card { content-visibility: auto; contain-intrinsic-size: 340px 190px; border: 1px solid #d4d8dc;
   border-left: 6px solid #009e73; border-radius: 6px; padding: 8px; color: inherit;
   text-decoration: none; overflow-wrap: anywhere; }

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from .card_reasons import merge_reasons
 from .cohort_plot import SHOWN, draw_cohort, find_outliers, to_number
 from .methods_paragraph import write_methods
 from .page_template import HEAD, SCRIPT, STYLE
@@ -141,6 +142,14 @@ def _text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
+def _frame(label: str, table: str) -> str:
+    """Put a table into a frame that scrolls, also by keyboard, so that the page need not."""
+    return (
+        f'<div class="frame" role="region" tabindex="0" aria-label="{_text(label)}">'
+        f"<table>{table}</table></div>"
+    )
+
+
 def _bundle(name: str) -> str:
     """Read a file of DataTables from the package itables."""
     from importlib.resources import files
@@ -181,7 +190,11 @@ def _failures(failures: list[dict]) -> str:
     header = "".join(f"<th>{column}</th>" for column in _FAILURE_COLUMNS)
     return (
         '<section class="lost" id="failures"><h2>Not finished</h2>\n'
-        f"<table><thead><tr>{header}</tr></thead><tbody>\n{body}</tbody></table></section>\n"
+        + _frame(
+            "Jobs that did not finish",
+            f"<thead><tr>{header}</tr></thead><tbody>\n{body}</tbody>",
+        )
+        + "</section>\n"
     )
 
 
@@ -192,8 +205,8 @@ def _gallery(samples: dict, figures: Path, link: str) -> Iterator[str]:
     yield '<div class="gallery">\n'
     budget = THUMBNAILS_BYTES // max(1, len(samples))
     for name, (status, rows) in samples.items():
-        reasons = list(dict.fromkeys(row["reason"] for row in rows if row["status"] != "ok"))
-        shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4] if reason)
+        reasons = merge_reasons(rows)
+        shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4])
         if len(reasons) > 4:
             shown += f"<li>… and {len(reasons) - 4} more</li>"
         yield (
@@ -296,9 +309,14 @@ def _distributions(rows: list[dict]) -> Iterator[str]:
     more = f"<p>… and {len(outliers) - 100} more.</p>" if len(outliers) > 100 else ""
     yield (
         f"<details{' open' if len(outliers) <= 12 else ''}><summary>{len(outliers)} outliers"
-        "</summary>\n<table><thead><tr><th>metric</th><th>sample</th><th>time</th><th>channel</th>"
-        "<th>value</th><th>median of channel</th><th>modified z-score</th></tr></thead>\n<tbody>"
-        f"{body}</tbody></table>{more}</details>\n"
+        "</summary>\n"
+        + _frame(
+            "Outliers",
+            "<thead><tr><th>metric</th><th>sample</th><th>time</th><th>channel</th><th>value</th>"
+            "<th>median of channel</th><th>modified z-score</th></tr></thead>\n"
+            f"<tbody>{body}</tbody>",
+        )
+        + f"{more}</details>\n"
     )
 
 
@@ -331,5 +349,7 @@ def _settings(rows: list[dict], config: dict, versions: dict[str, str]) -> str:
         '<h2 id="methods">Methods, for a paper</h2>\n'
         f"<blockquote>{_text(write_methods(rows, versions))}</blockquote>\n"
         f'<h2 id="settings">Settings</h2>\n<pre>{_text(dumped)}</pre>\n'
-        f'<h2 id="versions">Software</h2>\n<table><tbody>{programs}</tbody></table>\n'
+        f'<h2 id="versions">Software</h2>\n'
+        + _frame("Software and versions", f"<tbody>{programs}</tbody>")
+        + "\n"
     )

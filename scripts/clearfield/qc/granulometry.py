@@ -328,7 +328,9 @@ def otsu_threshold(values: np.ndarray) -> float:
     True
     """
     low, high = float(values.min()), float(values.max())
-    if not high - low > 512 * np.spacing(max(abs(low), abs(high))):
+    largest = max(abs(low), abs(high))
+    steps = np.spacing(np.asarray(largest, values.dtype)) if values.dtype.kind == "f" else 0
+    if not high - low > max(512 * np.spacing(largest), 257 * float(steps)):
         return high  # flat, but for rounding: there is no room for the bins' edges
     counts, edges = np.histogram(values, 256, (low, high))
     centres = (edges[1:] + edges[:-1]) / 2
