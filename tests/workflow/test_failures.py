@@ -7,7 +7,9 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from clearfield.jobs.joblog import INTERRUPTED, UNFINISHED
 from clearfield.workflow import failures
 from clearfield.workflow.submissions import Failed
@@ -275,3 +277,30 @@ def test_a_failure_of_an_earlier_run_is_not_one_of_this(logs):
     assert failures.find_failures(["old"]) == []
     logs("load_stack", "old", "error: a; b\n", age=-1)
     assert len(failures.find_failures(["old"])) == 1
+
+
+def test_the_end_of_a_run_says_how_it_went_and_which_series_were_taken(tmp_path):
+    """A file of two series gives its first; log, terminal, card and page say so."""
+    runner = Runner(tmp_path / "run")
+    write_stack(runner.folder / "raw/one.tif", 1, (3, 32, 32))
+    two = write_stack(runner.folder / "raw/two.ome.tif", 2, (3, 32, 32))
+    with tifffile.TiffWriter(two, ome=True) as writer:
+        for seed in (3, 4):
+            plane = np.random.default_rng(seed).integers(0, 99, (3, 32, 32 + seed), np.uint16)
+            writer.write(plane, metadata={"axes": "ZYX"}, photometric="minisblack")
+    runner.config = {"samples": "raw/*.tif", "subtract_background": {"tophat": {"radius": 4}}}
+    text = runner.run().text
+    results = runner.folder / "results"
+    rows = {row["sample"]: row for row in read_tsv(results / "qc/metrics.tsv")}
+    assert {name: row["series"] for name, row in rows.items()} == {"one": "", "two": "0 of 2"}
+    assert {row["projection"] for row in rows.values()} == {"max"}
+    counts = [[row["status"] for row in rows.values()].count(s) for s in ("ok", "warn", "fail")]
+    assert "2 samples: {} ok, {} warn, {} fail\n".format(*counts) in text
+    assert "1 of them is series 0 of 2 of its file" in text
+    assert "The page of the run: results/report/index.html" in text
+    log = (results / "logs/load_stack/two.log").read_text("utf-8")
+    assert "two: series 0 of 2, counted from 0" in log and "list_inputs" in log
+    assert "series" not in (results / "logs/load_stack/one.log").read_text("utf-8")
+    page = (results / "report/index.html").read_text("utf-8")
+    assert "1 sample is one series of a file that holds several" in page
+    assert "<li>series 0 of 2 of its file</li>" in page

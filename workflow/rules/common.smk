@@ -8,7 +8,11 @@ from snakemake.exceptions import WorkflowError
 
 from scripts.clearfield.errors import ClearfieldError
 from scripts.clearfield.jobs.forkserver import start_server
-from scripts.clearfield.workflow.failures import end_run, finish_failed_run, start_run
+from scripts.clearfield.workflow.failures import (
+    finish_failed_run,
+    finish_run,
+    start_run,
+)
 from scripts.clearfield.workflow.rule_values import rule_values, spare_snakemake
 from scripts.clearfield.workflow.run import Run, software_versions
 from scripts.clearfield.workflow.settings import json_text
@@ -78,7 +82,7 @@ onstart:
 
 
 onsuccess:
-    end_run()
+    finish_run()
 
 
 onerror:

@@ -75,6 +75,7 @@ def write_page(
     )
     yield "<h1>Quality of the run</h1>\n"
     yield _totals(samples, rows, failures)
+    yield _series(rows)
     yield _failures(failures)
     yield '<h2 id="samples">Samples, flagged first</h2>\n<p>A click opens the full figure.</p>\n'
     yield from _gallery(samples, figures, link)
@@ -178,6 +179,18 @@ def _totals(samples: dict, rows: list[dict], failures: list[dict]) -> str:
     return f'<ul class="totals">{items}</ul>\n'
 
 
+def _series(rows: list[dict]) -> str:
+    """Say where a file holds more series than were taken."""
+    taken = {row["sample"]: row["series"] for row in rows if row.get("series")}
+    if not taken:
+        return ""
+    return (
+        f"<p>{len(taken)} sample{'s are' if len(taken) > 1 else ' is'} one series of a file that "
+        "holds several; each card says which. For all series run the target "
+        "<code>list_inputs</code> and take <code>results/inputs.tsv</code> as samples.</p>\n"
+    )
+
+
 def _failures(failures: list[dict]) -> str:
     if not failures:
         return ""
@@ -206,6 +219,8 @@ def _gallery(samples: dict, figures: Path, link: str) -> Iterator[str]:
     budget = THUMBNAILS_BYTES // max(1, len(samples))
     for name, (status, rows) in samples.items():
         reasons = merge_reasons(rows)
+        if rows[0].get("series"):
+            reasons.insert(0, f"series {rows[0]['series']} of its file")
         shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4])
         if len(reasons) > 4:
             shown += f"<li>… and {len(reasons) - 4} more</li>"

@@ -38,7 +38,8 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
     """
     name = Path(path).name
     before = {file: fingerprint(file) for file in raw_files(path)}
-    series = _pick(open_series(path), settings.get("series") or 0, name)
+    held = open_series(path)
+    series = _pick(held, settings.get("series") or 0, name)
     arranged = arrange(series, settings.get("axes"), settings.get("select") or {}, name)
     dtype = stored_dtype(series.dtype, name)
     description = Stack(
@@ -53,7 +54,8 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
             "name": name,
             "bytes": _bytes(path, before),
             "series": settings.get("series") or 0,
-        },
+        }
+        | ({"series_in_file": len(held)} if len(held) > 1 else {}),
         settings=settings,
     )
     in_place = series.offsets is not None and arranged.plane_axes == "YX" and dtype == series.dtype

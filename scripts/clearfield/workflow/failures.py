@@ -108,6 +108,49 @@ def end_run() -> None:
         remove_orphans(RESULTS)
 
 
+def finish_run() -> None:
+    """Say after a complete run how it went, and where to look."""
+    end_run()
+    if _beside:
+        return
+    with suppress(OSError, BrokenPipeError, csv.Error, KeyError, ValueError):
+        print(f"\n{_count_verdicts(METRICS)}\nThe page of the run: {PAGE}", file=sys.stderr)
+
+
+def _count_verdicts(table: Path) -> str:
+    r"""Count samples by their worst row, and those that are one series of several.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+    ...     _ = file.write("sample\tstatus\tseries\na\tok\t\na\tfail\t\nb\tok\t0 of 20\n")
+    ...     file.flush()
+    ...     print(_count_verdicts(Path(file.name)))
+    2 samples: 1 ok, 0 warn, 1 fail
+    1 of them is series 0 of 20 of its file, or the like: the target list_inputs lists all series
+    """
+    levels = ("ok", "warn", "fail")
+    worst: dict[str, int] = {}
+    series: dict[str, str] = {}
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            level = levels.index(row["status"])
+            worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
+            if row.get("series"):
+                series[row["sample"]] = row["series"]
+    counts = ", ".join(f"{list(worst.values()).count(n)} {name}" for n, name in enumerate(levels))
+    text = f"{len(worst)} sample{'s' * (len(worst) != 1)}: {counts}"
+    if series:
+        verb = "are" if len(series) > 1 else "is"
+        text += (
+            f"\n{len(series)} of them {verb} series {next(iter(series.values()))} of "
+            f"{'their files' if len(series) > 1 else 'its file'}, or the like: the target "
+            "list_inputs lists all series"
+        )
+    return text
+
+
 def _cannot_write(error: OSError) -> str:
     return (
         f"{(Path.cwd() / RESULTS)} cannot be written ({error.strerror}); free space on its disk or "
