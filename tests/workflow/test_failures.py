@@ -304,3 +304,13 @@ def test_the_end_of_a_run_says_how_it_went_and_which_series_were_taken(tmp_path)
     page = (results / "report/index.html").read_text("utf-8")
     assert "1 sample is one series of a file that holds several" in page
     assert "<li>series 0 of 2 of its file</li>" in page
+
+
+def test_the_example_in_a_folder_of_its_own_says_that_it_is_the_example(tmp_path):
+    said = "No samples are named, so these are the simulated stacks of the example, not yours."
+    text = Runner(tmp_path / "example").run().text
+    assert text.count(said) == 2  # at the start and at the end
+    own = Runner(tmp_path / "own")
+    write_stack(own.folder / "raw/a.tif", 1, (3, 32, 32))
+    own.config = {"samples": "raw/*.tif"}
+    assert said not in own.run().text

@@ -76,6 +76,7 @@ onstart:
         start_run(
             yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True),
             workflow.dag_settings.targets,
+            example=RUN.example_elsewhere,
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error))

@@ -36,6 +36,11 @@ _LOCK = Path(".snakemake/clearfield.lock")
 _REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
 _stops: list[int] = []  # signals that asked this run to stop
+_EXAMPLE = (
+    "No samples are named, so these are the simulated stacks of the example, not yours. "
+    "For your own, add --configfile with a file that has the key samples."
+)
+_notes: list[str] = []  # to be said at the start and at the end
 _beside: set[str] = set()  # the targets of this run, where all are beside a run
 
 
@@ -43,8 +48,12 @@ SIDE_TARGETS = {"list_inputs", "explore_parameters"}
 """What is asked for beside a run; the report of the run stays as it is."""
 
 
-def start_run(resolved_config: str, targets: Collection[str] = ()) -> None:
+def start_run(
+    resolved_config: str, targets: Collection[str] = (), *, example: bool = False
+) -> None:
     """Write the resolved config of the run, and remove what an earlier failed one left.
+
+    With `example`, say that the samples are the example's, here and at the end of the run.
 
     Where nothing but `SIDE_TARGETS` is asked for, config and report of the last run stay.
 
@@ -55,6 +64,9 @@ def start_run(resolved_config: str, targets: Collection[str] = ()) -> None:
     """
     _claim_folder()
     _note_stops()
+    if example:
+        _notes.append(_EXAMPLE)
+        print(_EXAMPLE, file=sys.stderr)
     listen()
     try:
         remove_orphans(RESULTS)
@@ -114,7 +126,8 @@ def finish_run() -> None:
     if _beside:
         return
     with suppress(OSError, BrokenPipeError, csv.Error, KeyError, ValueError):
-        print(f"\n{_count_verdicts(METRICS)}\nThe page of the run: {PAGE}", file=sys.stderr)
+        lines = ["", _count_verdicts(METRICS), f"The page of the run: {PAGE}", *_notes]
+        print("\n".join(lines), file=sys.stderr)
 
 
 def _count_verdicts(table: Path) -> str:

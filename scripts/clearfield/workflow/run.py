@@ -37,7 +37,9 @@ class Run:
     def __init__(self, config: dict, *, config_schema: dict, sample_schema: dict, clone: str):
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
-        if source == "resources/example/*.tif" and not Path(clone).samefile("."):
+        elsewhere = not Path(clone).samefile(".")
+        self.example_elsewhere = source == "resources/example/*.tif" and elsewhere
+        if self.example_elsewhere:
             source = str(Path(clone) / source)  # the one default that works from anywhere
         self.samples = find_samples(source, sample_schema, config_schema)
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
