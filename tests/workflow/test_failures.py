@@ -314,3 +314,27 @@ def test_the_example_in_a_folder_of_its_own_says_that_it_is_the_example(tmp_path
     write_stack(own.folder / "raw/a.tif", 1, (3, 32, 32))
     own.config = {"samples": "raw/*.tif"}
     assert said not in own.run().text
+
+
+def test_columns_of_the_users_own_reach_the_table_and_the_page_also_of_a_failed_run(tmp_path):
+    runner = Runner(tmp_path / "run")
+    for name in ("a", "b"):
+        write_stack(runner.folder / f"raw/{name}.tif", 1, (3, 32, 32))
+    sheet = runner.folder / "s.tsv"
+    rows = ["sample\tpath\tcondition\tnotes", "a\traw/a.tif\tcontrol\t<b>5'</b>", "b\traw/b.tif"]
+    sheet.write_text("\n".join(rows) + "\n", "utf-8")
+    runner.config = {"samples": "s.tsv"}
+    assert runner.run().samples["plot_qc"] == ["a", "b"]
+    results = runner.folder / "results"
+    own = [(row["condition"], row["notes"]) for row in read_tsv(results / "qc/metrics.tsv")]
+    assert own == [("control", "<b>5'</b>"), ("", "")]
+    page = (results / "report/index.html").read_text("utf-8")
+    assert ">condition</th>" in page and "control" in page and "<b>5'</b>" not in page
+    # An edit of such a column makes the summary anew, and nothing else.
+    sheet.write_text("\n".join(rows).replace("control", "treated") + "\n", "utf-8")
+    assert runner.run().samples == {"summarize_qc": [""], "report_run": [""]}
+    assert read_tsv(results / "qc/metrics.tsv")[0]["condition"] == "treated"
+    (runner.folder / "raw/b.tif").write_bytes(b"")
+    runner.run(status=1)
+    (row,) = read_tsv(results / "qc/metrics_partial.tsv")
+    assert row["condition"] == "treated"

@@ -102,4 +102,5 @@ onerror:
                 "versions": VERSIONS,
             },
         },
+        RUN.tables,
     )

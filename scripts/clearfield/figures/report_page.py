@@ -267,7 +267,12 @@ def _table(
         f'<th title="{_text(descriptions.get(column, ""))}">{_text(column.replace("_", " "))}</th>'
         for column in columns
     )
-    hidden = [k for k, column in enumerate(columns) if column not in OPEN_COLUMNS]
+    # A column without a description is one of the user's sheet.
+    hidden = [
+        k
+        for k, column in enumerate(columns)
+        if column in descriptions and column not in OPEN_COLUMNS
+    ]
     yield (
         '<h2 id="metrics">Metrics</h2>\n<p>A row for each sample, time point and channel. Click a '
         "heading to sort, type below it to filter; every column is explained where the pointer "

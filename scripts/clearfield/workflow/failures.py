@@ -271,7 +271,9 @@ def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] |
     return None
 
 
-def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | None) -> None:
+def finish_failed_run(
+    samples: list[str], scripts: Path, page_settings: dict | None, tables: Collection[str] = ()
+) -> None:
     """Summarize what there is, name what failed, and leave the summary to a complete run.
 
     A run that was only interrupted, or asked for `SIDE_TARGETS` alone, leaves the last summary and
@@ -285,6 +287,8 @@ def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | N
         The folder of the scripts; the summary and the page are made by their own functions.
     page_settings : dict, optional
         Arguments of summarize_qc and of report_run by name; without them no page is made.
+    tables : collection of str
+        What summarize_qc is to read of all samples, a line each (`Run.tables`).
     """
     end_run()
     if _beside:
@@ -292,15 +296,16 @@ def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | N
     failures = find_failures(samples)
     try:
         if failures:
-            _summarize(samples, failures, scripts, page_settings)
+            _summarize(tables, failures, scripts, page_settings)
     except OSError as error:
         print(_cannot_write(error), file=sys.stderr)
     _print_failures(failures, len(samples))
 
 
 def _summarize(
-    samples: list[str], failures: list[dict[str, str]], scripts: Path, page_settings: dict | None
-) -> None:
+    tables: Collection[str], failures: list[dict[str, str]], scripts: Path,
+    page_settings: dict | None,
+) -> None:  # fmt: skip
     # Without metrics.tsv the next run has to make the summary and the page again.
     METRICS.unlink(missing_ok=True)
     PAGE.unlink(missing_ok=True)
@@ -309,8 +314,8 @@ def _summarize(
         table.writeheader()
         table.writerows(failures)
     failed = {failure["sample"] for failure in failures}
-    tables = [f"results/qc/samples/{name}.tsv" for name in samples if name not in failed]
-    tables = [table for table in tables if Path(table).is_file()]
+    paths = {line: Path(line.partition("\t")[0]) for line in tables}
+    tables = [line for line, path in paths.items() if path.stem not in failed and path.is_file()]
     if page_settings:
         _make_page(scripts, tables, page_settings)
 

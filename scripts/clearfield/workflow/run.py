@@ -13,7 +13,7 @@ from .. import __version__
 from ..errors import ClearfieldError
 from .config_check import check_config, check_relations
 from .samples import find_samples, sample_name
-from .settings import override, rule_settings
+from .settings import json_text, override, rule_settings
 
 
 class Run:
@@ -73,6 +73,17 @@ class Run:
     def settings(self, sample: str) -> dict[str, str]:
         """Give the settings of each rule for one sample, as JSON."""
         return self._resolve(self.samples[sample].cells)[1]
+
+    def table_of(self, sample: str) -> str:
+        """Name a sample's table and, where its sheet has columns of the user's own, these."""
+        path = f"results/qc/samples/{sample}.tsv"
+        groups = dict(self.samples[sample].groups)
+        return f"{path}\t{json_text(groups)}" if groups else path
+
+    @property
+    def tables(self) -> list[str]:
+        """List what `table_of` gives for all samples."""
+        return [self.table_of(name) for name in self.samples]
 
     def samples_with(self, rule: str | None = None, key: str | None = None) -> list[str]:
         """List the samples, or those whose config sets ``rule.key`` to true."""

@@ -1,5 +1,6 @@
 """Samples from a glob and from a sheet."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,28 @@ def test_brackets_may_be_part_of_a_name(folder):
     assert list(find("d [[]1]/*.nd2")) == ["d [1]__a [2]"]
     with pytest.raises(ClearfieldError, match=r'is written "\[\[\]"'):
         find("d [1]/*.nd2")
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("radius", "write subtract_background.tophat.radius, or give the column another name"),
+        ("Series", "write load_stack.series"),
+        ("status", "has the name of a column of metrics.tsv"),
+        ("samples", "holds for the whole run"),
+        ("plot_qc", "is a table of keys; name one"),
+    ],
+)
+def test_a_column_that_looks_like_a_key_is_not_taken_for_the_users_own(folder, column, said):
+    """It would change nothing, and its user would not know."""
+    touch("a.tif")
+    Path("s.tsv").write_text(f"sample\tpath\t{column}\na\ta.tif\t7\n", encoding="utf-8")
+    with pytest.raises(ClearfieldError, match=re.escape(said)):
+        find("s.tsv")
+
+
+def test_a_column_without_a_dot_is_the_users_own(folder):
+    touch("a.tif")
+    Path("s.tsv").write_text("sample\tcondition\tpath\tday\na\tKO 5'\ta.tif\n", encoding="utf-8")
+    assert find("s.tsv")["a"].groups == (("condition", "KO 5'"), ("day", ""))
+    assert find("s.tsv")["a"].cells == ()
