@@ -2,6 +2,7 @@
 
 
 rule summarize_qc:
+    """Gather the QC numbers of all samples, each judged."""
     input:
         tables=for_samples("results/qc/samples/{sample}.tsv"),
     output:

@@ -40,7 +40,7 @@ def check_config(config: dict, schema: dict) -> dict:
     ...
     clearfield.errors.ClearfieldError: config: raduis is not a key; did you mean radius?
     """
-    config = _unfold(text_keys(config), schema)
+    config = _in_one_spelling(_unfold(text_keys(config), schema), schema)
     problems = list(schema_problems(config, schema)) or check_relations(config)
     if problems:
         raise ClearfieldError("config: " + "\nconfig: ".join(problems))
@@ -64,6 +64,31 @@ def _unfold(config: dict, schema: dict) -> dict:
     for key in sorted(dotted, key=lambda key: len(split_key(key))):
         set_value(unfolded, split_key(key), config[key])
     return unfolded
+
+
+def _in_one_spelling(config: dict, schema: dict) -> dict:
+    """Read "µm" as the unit um, and a threshold of null as never: neither can mean another thing.
+
+    Examples
+    --------
+    >>> never = {"properties": {"warn": {}, "fail": {}}}
+    >>> schema = {"properties": {"summarize_qc": {"properties": {"drift_z": never}}}}
+    >>> _in_one_spelling({"summarize_qc": {"drift_z": None}}, schema)
+    {'summarize_qc': {'drift_z': {'warn': None, 'fail': None}}}
+    """
+    config = dict(config)
+    subtract, summarize = config.get("subtract_background"), config.get("summarize_qc")
+    if isinstance(subtract, dict) and subtract.get("unit") in ("\u00b5m", "\u03bcm"):
+        config["subtract_background"] = subtract | {"unit": "um"}
+    if isinstance(summarize, dict):
+        known = schema.get("properties", {}).get("summarize_qc", {}).get("properties", {})
+        config["summarize_qc"] = {
+            key: dict.fromkeys(known[key]["properties"])
+            if value is None and "properties" in known.get(key, {})
+            else value
+            for key, value in summarize.items()
+        }
+    return config
 
 
 def schema_problems(config: dict, schema: dict) -> Iterable[str]:

@@ -261,3 +261,16 @@ def test_words_for_lists():
 def test_every_column_of_the_qc_table_stands_in_the_reference():
     text = (ROOT / "config/README.md").read_text("utf-8").partition("## The QC table")[2]
     assert [name for name in (*KEYS, *VERDICT, *COLUMNS) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("unit", ["\u00b5m", "\u03bcm"])
+def test_micrometres_may_be_written_with_their_letter(unit):
+    found = check_config(config(subtract_background__unit=unit), SCHEMA)
+    assert found["subtract_background"]["unit"] == "um"
+
+
+def test_a_threshold_of_null_is_never():
+    found = check_config(config(summarize_qc__drift_z=None), SCHEMA)
+    assert found["summarize_qc"]["drift_z"] == {"warn": None, "fail": None}
+    with pytest.raises(ClearfieldError, match="no_objects"):
+        check_config(config(summarize_qc__no_objects=None), SCHEMA)
