@@ -270,12 +270,13 @@ def _check_order(tif: tifffile.TiffFile, sizes: dict[str, int], name: str) -> No
 
     Bio-Formats writes one into plain TIFFs, and the planes in whatever order its source had.
     """
-    others = sizes.get("Z", 1) * sizes.get("T", 1)
-    if "Bio-Formats" in tif.pages.first.software and sizes.get("C", 1) > 1 and others > 1:
+    several = [axis for axis in "CZT" if sizes.get(axis, 1) > 1]
+    if "Bio-Formats" in tif.pages.first.software and len(several) > 1:
+        words = {"C": "channels", "Z": "slices", "T": "frames"}
         raise ClearfieldError(
-            f"{name} does not say whether its channels or its slices and frames come first, as "
-            "Bio-Formats writes plain TIFFs; convert the original again, to .ome.tiff, or where "
-            "ImageJ shows the channels rightly save it from there"
+            f"{name} does not say in which order its {' and '.join(words[a] for a in several)} "
+            "follow one another, as Bio-Formats writes plain TIFFs; convert the original again, "
+            "to .ome.tiff, or where ImageJ shows them rightly save it from there"
         )
 
 

@@ -800,8 +800,10 @@ def test_planes_of_imagej_that_do_not_follow_one_another(planes, tmp_path):
     assert np.array_equal(found[0, 0], pixels)
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 3), (2, 1, 3), (2, 4, 1), (1, 1, 3)])
-def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_channels(shape, tmp_path):
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 3), (2, 1, 3), (2, 4, 1), (2, 4, 3), (1, 1, 3), (1, 4, 1), (5, 1, 1)]
+)
+def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_planes(shape, tmp_path):
     times, slices, channels = shape
     pixels = RANDOM.integers(0, 9, (times * slices * channels, 20, 30), "u2")
     text = (
@@ -810,8 +812,9 @@ def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_channels(shape, tmp_
     )
     path = write(tmp_path / "a.tif", pixels, description=text, metadata=None,
                  software="OME Bio-Formats 7.3.1")  # fmt: skip
-    if channels > 1 and len(pixels) > channels:
+    if len(pixels) > max(shape):  # two axes or more
         assert "convert the original again, to .ome.tiff" in error(path)
+        assert ("slices and frames" in error(path)) == (times > 1 and slices > 1)
     else:
         _, found = read(path)
         assert np.array_equal(found, pixels.reshape(*shape, 20, 30).swapaxes(1, 2))
