@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import ClearfieldError
 from . import tiff
+from .derived import leave_out_by_name, leave_out_projections, say
 from .length_units import micrometres
 from .plane_names import (
     GUID,
@@ -62,7 +63,8 @@ def open_series(path: str | PathLike) -> Sequence[Series]:
     files = find_files(path)
     if (Path(path) / "NDTiff.index").is_file():
         return tiff.open_series(files[0])  # which knows the others
-    found = _Positions(path, _sort_planes(path, files))
+    files, left_out = leave_out_by_name(files)
+    found = _Positions(path, _sort_planes(path, files), say(left_out))
     return found if len(found) > 1 else list(found)
 
 
@@ -72,8 +74,12 @@ class _Positions(Sequence):
     What is wrong with one of several is said only when it is taken.
     """
 
-    def __init__(self, path: str | PathLike, planes: dict[str, tuple[str, dict]]) -> None:
+    def __init__(
+        self, path: str | PathLike, planes: dict[str, tuple[str, dict]], notes: list[str]
+    ) -> None:
         self._path, self._planes, self._series = path, list(planes.items()), {}
+        self._notes = notes
+        self.names = list(planes)
 
     def __len__(self) -> int:
         return len(self._planes)
@@ -81,7 +87,9 @@ class _Positions(Sequence):
     def __getitem__(self, number: int) -> Series:
         if number not in self._series:
             name, planes = self._planes[number]
-            self._series[number] = _describe(self._path, name, *planes)
+            series = _describe(self._path, name, *planes)
+            series.notes = [*self._notes, *series.notes]
+            self._series[number] = series
         return self._series[number]
 
 
@@ -163,6 +171,7 @@ def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, in
 
 
 def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple, str]) -> Series:
+    planes, left_out = leave_out_projections(axes, planes)
     values = [sorted(set(numbers)) for numbers in zip(*planes, strict=True)]
     for number, found in enumerate(values):
         # Angles and wavelengths count nothing: none is missing between two of them.
@@ -204,6 +213,7 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         pixel_size_um={axis: sizes.get(axis) for axis in "xyz"},
         channel_names=_channel_names(axes, values, first, names),
         saturation_level=first.saturation_level,
+        notes=say(left_out),
     )
     _set_in_place(result, ordered, first)
     return result

@@ -13,6 +13,7 @@ import tifffile
 
 from ..errors import ClearfieldError
 from .omexml import check_description, read_companion
+from .position_names import name_positions
 from .series import Series, split_positions
 from .tiff_directories import Directory, check_directories
 from .tiff_places import bits_of, expansion, files_of, set_contiguous, set_pages
@@ -53,7 +54,7 @@ def open_series(path: str) -> list[Series]:
                     part
                     for number, series in whole or every  # some call all pages reduced
                     for part in _split(
-                        _series(tif, series, number, file, directories), series.kind, file
+                        _series(tif, series, number, file, directories), series.kind, file, tif
                     )
                 ]
         except (ClearfieldError, MemoryError, OSError):
@@ -120,11 +121,14 @@ def _join_pages(found: list[tifffile.TiffPageSeries]) -> list[tifffile.TiffPageS
     return [tifffile.TiffPageSeries(pages, shape, page.dtype, f"I{page.axes}", kind="shaped")]
 
 
-def _split(series: Series, kind: str, path: str) -> list[Series]:
+def _split(series: Series, kind: str, path: str, tif: tifffile.TiffFile) -> list[Series]:
     """Make positions series; of Micro-Manager's those in this file, as each may have its own."""
     if kind not in _OF_POSITIONS:
         return [series]
-    parts = split_positions(series)
+    names = name_positions(tif, kind, series.sizes.get("P", 1))
+    if names and "P" not in series.axes:
+        series.name = f"{series.name} {names[0]}".strip()
+    parts = split_positions(series, names)
     if kind == "mmstack" and series.offsets is not None:
         own = [Path(file).name == Path(path).name for file in series.files]
         parts = [part for part in parts if any(own[file] for file in part.offsets[:, 0].tolist())]
@@ -270,12 +274,13 @@ def _check_order(tif: tifffile.TiffFile, sizes: dict[str, int], name: str) -> No
 
     Bio-Formats writes one into plain TIFFs, and the planes in whatever order its source had.
     """
-    others = sizes.get("Z", 1) * sizes.get("T", 1)
-    if "Bio-Formats" in tif.pages.first.software and sizes.get("C", 1) > 1 and others > 1:
+    several = [axis for axis in "CZT" if sizes.get(axis, 1) > 1]
+    if "Bio-Formats" in tif.pages.first.software and len(several) > 1:
+        words = {"C": "channels", "Z": "slices", "T": "frames"}
         raise ClearfieldError(
-            f"{name} does not say whether its channels or its slices and frames come first, as "
-            "Bio-Formats writes plain TIFFs; convert the original again, to .ome.tiff, or where "
-            "ImageJ shows the channels rightly save it from there"
+            f"{name} does not say in which order its {' and '.join(words[a] for a in several)} "
+            "follow one another, as Bio-Formats writes plain TIFFs; convert the original again, "
+            "to .ome.tiff, or where ImageJ shows them rightly save it from there"
         )
 
 

@@ -38,7 +38,7 @@ def check_planes(tif: tifffile.TiffFile, name: str) -> None:
         index = tif.micromanager_metadata["IndexMap"][:, :4]
         claimed = math.prod((index.max(axis=0).astype(int) + 1).tolist()) if index.size else 0
     elif tif.is_ndtiff:
-        places = [axes for axes, *_ in _ndtiff_index(tif)]
+        places = [axes for axes, *_ in ndtiff_index(tif)]
         values = [{place[axis] for place in places} for axis in places[0]] if places else []
         most, claimed = len(places), math.prod(_length(found) for found in values)
     if claimed > most:
@@ -54,7 +54,8 @@ def _length(numbers: set) -> int:
     return len(numbers)
 
 
-def _ndtiff_index(tif: tifffile.TiffFile) -> Iterator[tuple]:
+def ndtiff_index(tif: tifffile.TiffFile) -> Iterator[tuple]:
+    """Read the index of an NDTiff: axes, file, place, ... of each plane, as they were recorded."""
     return tifffile.read_ndtiff_index(Path(tif.filehandle.dirname, "NDTiff.index"))
 
 
@@ -369,7 +370,7 @@ def _qpi(series: tifffile.TiffPageSeries) -> dict:
 def _ndtiff(tif: tifffile.TiffFile) -> dict:
     """Take channels' names from the index, where each plane has its own, in their order there."""
     found = _micromanager(tif)
-    channels = [axes.get("channel") for axes, *_ in _ndtiff_index(tif)]
+    channels = [axes.get("channel") for axes, *_ in ndtiff_index(tif)]
     names = [name for name in dict.fromkeys(channels) if isinstance(name, str)]
     return {**found, "channel_names": names or found["channel_names"]}
 

@@ -167,6 +167,8 @@ def _allowed_type(kind: str, schema: dict) -> str:
         pattern = schema.get("pattern", "")
         if pattern.strip("^$").isalpha():
             return pattern.strip("^$")
+        if "title" in schema:
+            return schema["title"]
         return "capital letters" if pattern else "text"
     if kind == "array":
         one = _allowed_type(schema["items"]["type"], schema["items"])

@@ -174,6 +174,80 @@ def test_wells_of_a_plate_are_positions_and_thumbnails_no_planes(tmp_path):
         np.testing.assert_array_equal(planes_of(series), expected)
 
 
+def write_metaxpress(file, pixels, method=None):
+    """Write a plane as MetaXpress does; a projection says how it was made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    line = f'<custom-prop id="Z Projection Method" type="string" value="{method}"/>'
+    text = f'<prop id="_IllumSetting_" type="string" value="DAPI"/>{line if method else ""}'
+    text = f"<MetaData><PlaneInfo>{text}</PlaneInfo></MetaData>"
+    tifffile.imwrite(file, pixels, metadata=None, description=text, software="MetaSeries")
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_projection_that_says_so_is_no_plane(tmp_path, last):
+    """MetaXpress exports the maximum of ZStep_1, 2, ... as ZStep_0."""
+    pixels = np.array([[[1, 8], [3, 3]], [[5, 2], [3, 4]]], "u2")
+    for z in (0, 1):
+        write_metaxpress(tmp_path / f"ZStep_{z + 1}/a_B02_s1_w1.TIF", pixels[z], "None")
+    end = 3 if last else 0
+    write_metaxpress(tmp_path / f"ZStep_{end}/a_B02_s1_w1.TIF", pixels.max(axis=0), "Maximum")
+    (series,) = open_series(tmp_path / "ZStep_*/*.TIF")
+    assert (series.axes, series.shape) == ("ZCYX", (2, 1, 2, 2))
+    np.testing.assert_array_equal(planes_of(series)[:, 0], pixels)
+    np.testing.assert_array_equal(planes_of(series).mean(axis=0)[0], [[3, 5], [3, 3.5]])
+    assert series.notes == [
+        f"left out, as computed from the planes beside: ZStep_{end}/a_B02_s1_w1.TIF"
+    ]
+    (alone,) = open_series(tmp_path / f"ZStep_{end}")  # where it is asked for, it is meant
+    np.testing.assert_array_equal(planes_of(alone)[0], pixels.max(axis=0))
+    assert alone.notes == []
+
+
+def test_a_channel_that_is_a_projection_alone_is_not_lost(tmp_path):
+    for z, channel, method in ((0, 1, "Maximum"), (0, 2, "Maximum"), (1, 1, None), (2, 1, None)):
+        write_metaxpress(tmp_path / f"ZStep_{z}/a_B02_s1_w{channel}.TIF", counting(5, 6), method)
+    with pytest.raises(ClearfieldError, match="has a gap"):
+        open_series(tmp_path / "ZStep_*/*.TIF")
+
+
+def test_slices_that_were_not_projected_are_all_taken(tmp_path):
+    for z in range(3):
+        write_metaxpress(tmp_path / f"ZStep_{z}/a_B02_s1_w1.TIF", counting(5, 6) + z)
+    (series,) = open_series(tmp_path / "ZStep_*/*.TIF")
+    assert (series.shape, series.notes) == ((3, 1, 5, 6), [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a_MIP.tif", "MAX_a.tif", "a_best focus.tif", "a_EDF.tif", "a_maxproj.tif",
+     "a_z_projection.tif", "a_z0_MaxIP.tif"],
+)  # fmt: skip
+def test_a_projection_by_its_name_is_no_plane(tmp_path, name):
+    pixels = counting(3, 5, 6)
+    write_planes(tmp_path, "a_z{}.tif", pixels)
+    tifffile.imwrite(tmp_path / name, pixels.max(axis=0))
+    (series,) = open_series(tmp_path)
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    assert series.notes == [f"left out, as computed from the planes beside: {name}"]
+
+
+def test_a_folder_of_projections_is_a_stack_of_them(tmp_path):
+    pixels = counting(3, 5, 6)
+    (series,) = open_series(write_planes(tmp_path, "MAX_a_t{}.tif", pixels))
+    assert (series.axes, series.notes) == ("TYX", [])
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@pytest.mark.parametrize("word", ["shrimp", "Edfu", "projector", "minute"])
+def test_words_that_only_look_like_projections_are_planes(tmp_path, word):
+    pixels = counting(2, 5, 6)
+    tifffile.imwrite(tmp_path / f"a_{word}_z0.tif", pixels[0])
+    tifffile.imwrite(tmp_path / f"a_{word}_z1.tif", pixels[1])
+    tifffile.imwrite(tmp_path / "b_z1.tif", pixels[1])
+    with pytest.raises(ClearfieldError, match="differ in more than"):
+        open_series(tmp_path)
+
+
 def test_folders_may_tell_axes_and_positions(tmp_path):
     pixels = counting(2, 3, 2, 5, 6)
     for position, z, channel in np.ndindex(2, 3, 2):

@@ -54,6 +54,13 @@ def test_an_oif_has_the_files_of_its_folder(folder):
     assert (sample.path, sample.files) == ("f/[1].oif", ("f/[1].oif", *planes))
 
 
+@pytest.mark.parametrize(("cell", "value"), [("Pos2", "Pos2"), ("2", 2), ("2.0", 2)])
+def test_a_sheet_takes_a_series_by_name_or_number(folder, cell, value):
+    touch("a.tif")
+    Path("s.tsv").write_text(f"sample\tpath\tload_stack.series\none\ta.tif\t{cell}\n")
+    assert find("s.tsv")["one"].cells == (("load_stack.series", value),)
+
+
 @pytest.mark.parametrize(("name", "separator"), [("s.tsv", "\t"), ("s.csv", ","), ("s.csv", ";")])
 def test_a_sheet_gives_names_and_overrides(folder, name, separator):
     touch("a.tif", "b.tif")
@@ -73,7 +80,7 @@ def test_one_error_lists_all_that_is_wrong(folder):
     touch("a.tif")
     Path("s.tsv").write_text(
         "sample\tpath\tload_stack.series\n"
-        "one\ta.tif\tx\n"
+        "one\ta.tif\t1.5\n"
         "one\ta.tif\t0\n"
         "../out\ta.tif\t\n"
         "{x}\ta.tif\t\n"

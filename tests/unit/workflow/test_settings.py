@@ -126,7 +126,7 @@ def test_a_wrong_config_is_one_sentence_that_names_key_value_and_what_is_allowed
 
 def test_all_wrong_keys_are_named_at_once():
     with pytest.raises(ClearfieldError) as error:
-        check_config(config(load_stack__series="a", plot_qc__steps=1, nonsense=2), SCHEMA)
+        check_config(config(load_stack__series=1.5, plot_qc__steps=1, nonsense=2), SCHEMA)
     assert len(str(error.value).splitlines()) == 3
 
 
@@ -235,7 +235,8 @@ def test_cells_are_read_by_the_schema(key, text, value):
         ),
         ("subtract_background.tophat.radius", "=1+1", "=1+1"),
         ("subtract_background.tophat.radius", "!!python/object:os.system x", "a number above 0"),
-        ("load_stack.series", "1.5", "a whole number"),
+        ("load_stack.series", "1.5", "a whole number of at least 0, or the name of a series"),
+        ("load_stack.series", "=A1", "a whole number of at least 0, or the name of a series"),
         ("load_stack.select", "{V: -1}", "must be a table"),
         ("load_stack.select", "{V: ", "must be a table"),
         ("load_stack.pixel_size_um", "{x: 1, w: 2}", "must be a number above 0"),
