@@ -77,6 +77,7 @@ onstart:
             yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True),
             workflow.dag_settings.targets,
             example=RUN.example_elsewhere,
+            notes=RUN.notes,
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import ClearfieldError
 from .series import Series
+from .unread_formats import what_to_do
 
 FORMATS = {
     ".tif": "tiff",
@@ -73,7 +74,7 @@ def format_of(path: str) -> str:
         )
     if suffix not in FORMATS:
         raise ClearfieldError(
-            f'{here.name}: files ending in "{suffix}" are not known here (known are '
-            f"{' '.join(FORMATS)}); take it out of the samples, or export it as OME-TIFF"
+            f'{here.name}: files ending in "{suffix}" are not read here (read are '
+            f"{' '.join(FORMATS)}); {what_to_do(path)}"
         )
     return FORMATS[suffix]

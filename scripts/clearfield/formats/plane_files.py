@@ -1,6 +1,5 @@
 """A stack kept as one TIFF file for each plane, with the axes in the names of the files."""
 
-import glob
 import itertools
 import json
 import os
@@ -8,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from math import prod
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,8 +17,8 @@ from ..errors import ClearfieldError
 from . import tiff
 from .derived import leave_out_by_name, leave_out_projections, say
 from .length_units import micrometres
+from .plane_folders import ZARR_METADATA, find_files
 from .plane_names import (
-    GUID,
     MOST_IN_STEPS,
     PROGRAMS,
     WAVELENGTH_NM,
@@ -29,11 +28,6 @@ from .plane_names import (
     parse_name,
 )
 from .series import Series
-
-_SUFFIXES = (".tif", ".tiff", ".stk")
-_ZARR_METADATA = (".zgroup", ".zarray", ".zattrs", "zarr.json")
-# Beside the planes of ImageXpress, Keyence and others.
-_THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
 
 
 def open_series(path: str | PathLike) -> Sequence[Series]:
@@ -56,12 +50,12 @@ def open_series(path: str | PathLike) -> Sequence[Series]:
         No TIFF file; a gap, which names the first missing file; a plane of another shape or
         type; names that differ in more than numbers.
     """
-    if Path(path).is_dir() and any((Path(path) / name).exists() for name in _ZARR_METADATA):
+    if Path(path).is_dir() and any((Path(path) / name).exists() for name in ZARR_METADATA):
         from . import zarr
 
         return zarr.open_series(path)
     files = find_files(path)
-    if (Path(path) / "NDTiff.index").is_file():
+    if Path(path).is_dir() and (Path(files[0]).parent / "NDTiff.index").is_file():
         return tiff.open_series(files[0])  # which knows the others
     files, left_out = leave_out_by_name(files)
     found = _Positions(path, _sort_planes(path, files), say(left_out))
@@ -91,28 +85,6 @@ class _Positions(Sequence):
             series.notes = [*self._notes, *series.notes]
             self._series[number] = series
         return self._series[number]
-
-
-def find_files(path: str | PathLike) -> list[str]:
-    """List the TIFF files of a folder, or those that a glob matches, in the order of names."""
-    text = fspath(path)
-    found = map(str, Path(text).iterdir()) if Path(text).is_dir() else glob.glob(text)
-    files = sorted(
-        name for name in found
-        if name.lower().endswith(_SUFFIXES) and not Path(name).name.startswith(".")
-        and not _THUMBNAIL.search(GUID.sub("", name)) and not Path(name).is_dir()
-    )  # fmt: skip
-    if not files:
-        raise ClearfieldError(
-            f"{path} holds no TIFF files ({', '.join(_SUFFIXES)}), one for each plane; "
-            "mend the path, or export the planes as TIFF"
-        )
-    for file in files:
-        if not Path(file).exists():
-            raise ClearfieldError(
-                f"{file} is a link to a file that is not there; bring that back, or remove the link"
-            )
-    return files
 
 
 def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str, dict]]:

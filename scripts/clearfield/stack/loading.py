@@ -12,6 +12,7 @@ from ..errors import ClearfieldError
 from ..filters.parallel import run_tasks
 from ..formats.axes import Arrangement, arrange
 from ..formats.known_formats import open_series
+from ..formats.plane_folders import list_planes
 from ..formats.series import Series
 from ..results.whole_files import replacing
 from .description import Stack, check_raw, fingerprint, this_boot
@@ -95,7 +96,8 @@ def raw_files(path: str) -> list[str]:
         return [path]
     if here.suffix.lower() == ".zarr" or not (here.is_dir() or glob.has_magic(path)):
         return []
-    found = here.iterdir() if here.is_dir() else map(Path, glob.glob(path))
+    found = {*(here.iterdir() if here.is_dir() else map(Path, glob.glob(path)))}
+    found |= set(map(Path, list_planes(path)))  # also those in subfolders
     return sorted(str(file) for file in found if file.is_file())
 
 

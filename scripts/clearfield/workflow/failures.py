@@ -49,11 +49,16 @@ SIDE_TARGETS = {"list_inputs", "explore_parameters"}
 
 
 def start_run(
-    resolved_config: str, targets: Collection[str] = (), *, example: bool = False
+    resolved_config: str,
+    targets: Collection[str] = (),
+    *,
+    example: bool = False,
+    notes: Collection[str] = (),
 ) -> None:
     """Write the resolved config of the run, and remove what an earlier failed one left.
 
-    With `example`, say that the samples are the example's, here and at the end of the run.
+    With `example`, say that the samples are the example's, here and at the end of the run. Also
+    say the `notes`, here alone.
 
     Where nothing but `SIDE_TARGETS` is asked for, config and report of the last run stay.
 
@@ -67,6 +72,8 @@ def start_run(
     if example:
         _notes.append(_EXAMPLE)
         print(_EXAMPLE, file=sys.stderr)
+    for note in notes:
+        print(note, file=sys.stderr)
     listen()
     try:
         remove_orphans(RESULTS)

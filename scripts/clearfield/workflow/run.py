@@ -14,6 +14,7 @@ from ..errors import ClearfieldError
 from .config_check import check_config, check_relations
 from .samples import find_samples, sample_name
 from .settings import json_text, override, rule_settings
+from .sidecars import say_left_out
 
 
 class Run:
@@ -41,7 +42,8 @@ class Run:
         self.example_elsewhere = source == "resources/example/*.tif" and elsewhere
         if self.example_elsewhere:
             source = str(Path(clone) / source)  # the one default that works from anywhere
-        self.samples = find_samples(source, sample_schema, config_schema)
+        self.left_out: list[str] = []  # what its glob found that is no image
+        self.samples = find_samples(source, sample_schema, config_schema, self.left_out)
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
         problems = []
         for name, sample in self.samples.items():
@@ -79,6 +81,11 @@ class Run:
         path = f"results/qc/samples/{sample}.tsv"
         groups = dict(self.samples[sample].groups)
         return f"{path}\t{json_text(groups)}" if groups else path
+
+    @property
+    def notes(self) -> list[str]:
+        """List what to say before the run."""
+        return [say_left_out(self.left_out)] if self.left_out else []
 
     @property
     def tables(self) -> list[str]:

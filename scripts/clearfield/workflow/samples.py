@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from ..formats.plane_folders import has_planes, list_planes
 from ..qc.qc_table import COLUMNS, KEYS, VERDICT
 from .settings import read_cell
+from .sidecars import say_left_out, split_sidecars
 
 # Longest first, so that "a.ome.tif" is "a".
 SUFFIXES = (
@@ -46,7 +48,9 @@ class Sample:
     groups: tuple[tuple[str, str], ...] = field(default=())
 
 
-def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[str, Sample]:
+def find_samples(
+    source: str, sample_schema: dict, config_schema: dict, left_out: list[str] | None = None
+) -> dict[str, Sample]:
     """Find the samples of a run.
 
     Parameters
@@ -55,6 +59,8 @@ def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[
         A glob, or the path of a sample sheet; relative to the working directory.
     sample_schema, config_schema : dict
         JSON schemas of a row of the sheet and of the config.
+    left_out : list of str, optional
+        Takes what a glob found that is no image. A path in a sheet is always meant.
 
     Returns
     -------
@@ -69,7 +75,7 @@ def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[
     if source.lower().endswith(SHEETS):
         rows, problems = _read_sheet(source, config_schema)
     else:
-        rows, problems = _expand_glob(source), []
+        rows, problems = _expand_glob(source, [] if left_out is None else left_out), []
     samples: dict[str, Sample] = {}
     seen: dict[str, str] = {}
     valid_name = re.compile(sample_schema["properties"]["sample"]["pattern"])
@@ -118,7 +124,7 @@ def sample_name(path: str, pattern: str) -> str:
     return name
 
 
-def _expand_glob(pattern: str) -> list[tuple[str, str, tuple, tuple]]:
+def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tuple, tuple]]:
     try:
         # A name may hold brackets itself.
         found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
@@ -141,6 +147,13 @@ def _expand_glob(pattern: str) -> list[tuple[str, str, tuple, tuple]]:
         raise ClearfieldError(
             f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
         )
+    if paths != [pattern]:
+        paths, others = split_sidecars(paths, SUFFIXES)
+        left_out += others
+        if not paths:
+            raise ClearfieldError(
+                f"{say_left_out(others)}; mend the pattern {pattern[:500]}, or name a sample sheet"
+            )
     return [(sample_name(path, pattern), path, (), ()) for path in paths]
 
 
@@ -168,6 +181,10 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     try:
         if Path(path).is_dir() and not _is_stack(path):
             files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
+            if not files:  # they may lie in subfolders; which to give else, its job says
+                files = list_planes(path)
+                if not files and has_planes(Path(path)):
+                    return (), ""
         elif Path(path).exists():
             files = [path]
             if path.lower().endswith(".oif"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import tifffile
 from clearfield.errors import ClearfieldError
 from clearfield.formats.plane_files import open_series, parse_name
+from clearfield.stack.loading import raw_files
 
 DATA = os.environ.get("SHARED_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
@@ -531,6 +533,41 @@ def test_no_planes(tmp_path):
     for path in (tmp_path, tmp_path / "*_z*.tif"):
         with pytest.raises(ClearfieldError, match="holds no TIFF files"):
             open_series(path)
+
+
+def write_plate(folder, pixels):
+    """Write T, Z, Y, X as MetaXpress does, with the maximum as slice 0."""
+    for t, z in np.ndindex(*pixels.shape[:2]):
+        write_metaxpress(folder / f"TimePoint_{t + 1}/ZStep_{z + 1}/p_B02_s1_w1.TIF", pixels[t, z])
+    for t, planes in enumerate(pixels):
+        file = folder / f"TimePoint_{t + 1}/ZStep_0/p_B02_s1_w1.TIF"
+        write_metaxpress(file, planes.max(axis=0), "Maximum")
+
+
+def test_a_folder_of_numbered_folders_is_a_stack(tmp_path):
+    pixels = counting(2, 3, 5, 6)
+    write_plate(tmp_path / "plate", pixels)
+    (tmp_path / "plate/plate.HTD").write_text("x")
+    (series,) = open_series(tmp_path / "plate")
+    assert (series.axes, series.name) == ("TZCYX", "p_B02_s1")
+    np.testing.assert_array_equal(planes_of(series)[:, :, 0], pixels)
+    assert len(raw_files(str(tmp_path / "plate"))) == 9  # all are watched
+    (series,) = open_series(tmp_path / "plate/TimePoint_2")
+    np.testing.assert_array_equal(planes_of(series)[:, 0], pixels[1])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_folder_to_give_is_named(tmp_path, depth):
+    for name in ("day 1", "day two"):
+        folder = tmp_path.joinpath("plate", name, *["1234"] * (depth - 1))
+        folder.mkdir(parents=True)
+        tifffile.imwrite(folder / "z0.tif", counting(5, 6))
+    (tmp_path / "plate/logs").mkdir()
+    with pytest.raises(ClearfieldError, match="but its folders day 1, day two do; give") as error:
+        open_series(tmp_path / "plate")
+    (given,) = re.findall(r"as a glob: (.*)$", str(error.value))
+    (series,) = open_series(given)
+    assert series.shape[-2:] == (5, 6)
 
 
 def test_links_and_folders_among_planes(tmp_path):

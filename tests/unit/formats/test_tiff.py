@@ -585,6 +585,17 @@ def test_positions_of_ndtiff_have_the_names_of_the_microscope(tmp_path):
     assert "its names are 'Pos2', 'Pos0', 'Pos1'" in error(path, series="Pos3")
 
 
+def test_the_folder_of_an_ndtiff_data_set(tmp_path):
+    """It holds a folder with the pixels, and others with lower resolutions."""
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    for name, planes in (("Full resolution", pixels), ("Downsampled_x2", pixels[..., ::2, ::2])):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        write_ndtiff(tmp_path / "set" / name, planes)
+    stack, found = read(tmp_path / "set", series=1)
+    assert np.array_equal(found[0], pixels[1])
+    assert stack.source["series_in_file"] == 2
+
+
 def test_positions_of_ndtiff_that_begin_at_another_number(tmp_path):
     pixels = RANDOM.integers(0, 4096, (2, 1, 1, 8, 9), dtype="u2")
     path = write_ndtiff(tmp_path, pixels, [3, 4])

@@ -41,6 +41,54 @@ def test_folders_that_vary_are_part_of_the_name(folder):
     assert list(find("d/**/*.tif")) == ["a", *names]
 
 
+def test_what_a_glob_finds_beside_images_is_left_out_and_named(folder):
+    touch("raw/a.tif", "raw/b.CZI", "raw/notes.txt", "raw/Thumbs.db", "raw/image.xml")
+    touch("raw/logs/today.log", "raw/planes/z0.tif", "raw/plate/TimePoint_1/ZStep_1/a.TIF")
+    Path("raw/empty").mkdir()
+    Path("raw/README").write_text("wie es war: ä" * 500, "utf-8")  # text, whatever its name
+    left_out = []
+    samples = find_samples("raw/*", SAMPLE, CONFIG, left_out)
+    assert list(samples) == ["a", "b", "planes", "plate"]
+    assert sorted(left_out) == [
+        "raw/README", "raw/Thumbs.db", "raw/empty", "raw/image.xml", "raw/logs", "raw/notes.txt",
+    ]  # fmt: skip
+    assert samples["plate"].files == ("raw/plate/TimePoint_1/ZStep_1/a.TIF",)
+
+
+@pytest.mark.parametrize("name", ["a.vsi", "a.oir", "A.VSI", "a.ics", "a.png", "a.zip", "a.xyz"])
+def test_images_that_are_not_read_stay_samples(folder, name):
+    """Their owner means them: each becomes an error of its own."""
+    touch("raw/b.tif")
+    Path("raw", name).write_bytes(b"\xff\xfe\0 pixels")
+    left_out = []
+    assert len(find_samples("raw/*", SAMPLE, CONFIG, left_out)) == 2
+    assert left_out == []
+
+
+def test_what_is_named_is_meant(folder):
+    touch("raw/notes.txt")
+    Path("s.tsv").write_text("sample\tpath\none\traw/notes.txt\n")
+    for source in ("s.tsv", "raw/notes.txt"):
+        left_out = []
+        (sample,) = find_samples(source, SAMPLE, CONFIG, left_out).values()
+        assert (sample.path, left_out) == ("raw/notes.txt", [])
+
+
+def test_a_glob_that_finds_no_image(folder):
+    touch("raw/notes.txt", "raw/b.log")
+    with pytest.raises(
+        ClearfieldError, match=r"2 that the glob found .*raw/b\.log, raw/notes\.txt"
+    ):
+        find("raw/*")
+
+
+def test_a_letter_that_the_end_of_the_sample_cuts_is_text(folder):
+    touch("raw/a.tif")
+    for number, start in enumerate(("", "x")):
+        Path(f"raw/text{number}").write_text(start + "ä" * 4000, "utf-8")
+    assert list(find("raw/*")) == ["a"]
+
+
 def test_a_folder_of_planes_is_a_sample_with_its_files(folder):
     touch("f/one/z0.tif", "f/one/z1.tif")
     sample = find("f/*")["one"]
