@@ -13,7 +13,7 @@ from .plane_names import GUID, WELL, WORDS
 
 SUFFIXES = (".tif", ".tiff", ".stk")
 # Beside the planes of ImageXpress, Keyence and others.
-_THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
+_THUMBNAIL = re.compile(r"(^|[/_ -])thumb(nail)?s?\.tiff?$", re.IGNORECASE)
 # TimePoint_1, ZStep_3, Pos0: what MetaXpress and Micro-Manager call the folders of planes.
 _NUMBERED = re.compile(rf"(?i:{'|'.join(WORDS)})[_ -]?\d+|{WELL.pattern}")
 _NDTIFF = "Full resolution"  # beside folders of lower ones

@@ -168,7 +168,11 @@ def test_wells_of_a_plate_are_positions_and_thumbnails_no_planes(tmp_path):
     for number, (well, wave) in enumerate(np.ndindex(2, 2)):
         name = f"plate_B0{well + 2}_s1_w{wave + 1}"
         tifffile.imwrite(tmp_path / (name + guid.format(number)), pixels[well, wave])
-        for thumbnail in (name + "_thumb" + guid.format(number), name + "_thumb.tif"):
+        for thumbnail in (
+            name + "_thumb" + guid.format(number),
+            name + "_thumb.tif",
+            "thumbnail.tif",
+        ):
             tifffile.imwrite(tmp_path / thumbnail, counting(2, 2))
     found = open_series(tmp_path)
     assert [series.name for series in found] == ["plate_B02_s1", "plate_B03_s1"]
@@ -241,11 +245,11 @@ def test_a_folder_of_projections_is_a_stack_of_them(tmp_path):
     np.testing.assert_array_equal(planes_of(series), pixels)
 
 
-@pytest.mark.parametrize("word", ["shrimp", "Edfu", "projector", "minute"])
+@pytest.mark.parametrize("word", ["shrimp", "Edfu", "projector", "minute", "max"])
 def test_words_that_only_look_like_projections_are_planes(tmp_path, word):
     pixels = counting(2, 5, 6)
-    tifffile.imwrite(tmp_path / f"a_{word}_z0.tif", pixels[0])
-    tifffile.imwrite(tmp_path / f"a_{word}_z1.tif", pixels[1])
+    tifffile.imwrite(tmp_path / f"{word}_{word}_z0.tif", pixels[0])
+    tifffile.imwrite(tmp_path / f"{word}_{word}_z1.tif", pixels[1])
     tifffile.imwrite(tmp_path / "b_z1.tif", pixels[1])
     with pytest.raises(ClearfieldError, match="differ in more than"):
         open_series(tmp_path)
