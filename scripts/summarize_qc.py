@@ -25,9 +25,10 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT, read_table, write_table
     from clearfield.qc.verdict import judge
 
-    lines = [line.partition("\t") for line in sys.stdin.read().split("\n") if line]
+    # A name of old may hold a tab; the columns are an object of JSON.
+    lines = [line.partition("\t{") for line in sys.stdin.read().split("\n") if line]
     paths = [Path(path) for path, _, _ in lines]
-    groups = [json.loads(text or "{}") for _, _, text in lines]
+    groups = [json.loads(f"{{{text}" if found else "{}") for _, found, text in lines]
     own = dict.fromkeys(column for columns in groups for column in columns)
     counts: Counter[str] = Counter()
 

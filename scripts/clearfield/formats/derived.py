@@ -11,7 +11,7 @@ _WORDS = re.compile(
     r"(?:^|[^A-Za-z0-9])(?:MIP|MaxIP|MinIP|EDF|EFI|EDOF|best[ _-]?focus"
     r"|extended[ _-]?(?:depth|focus)"
     r"|(?:max(?:imum)?|min(?:imum)?|mean|average|avg|sum|z)?[ _-]?(?:intensity)?[ _-]?"
-    r"proj(?:ection)?)(?![A-Za-z])|^(?:MAX|AVG|SUM|MED|STD|MIN)_",
+    r"proj(?:ection)?)(?![A-Za-z])|^(?-i:MAX|AVG|SUM|MED|STD|MIN)_",
     re.IGNORECASE,
 )
 # What MetaXpress writes, as a property or as a line of its description.

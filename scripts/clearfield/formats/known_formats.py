@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from .git_lfs import check_pointer
 from .series import Series
 from .unread_formats import what_to_do
 
@@ -40,6 +41,7 @@ def open_series(path: str) -> list[Series]:
     ClearfieldError
         Where it does not exist, its format is unknown, or what reads it is not installed.
     """
+    check_pointer(path)
     module = format_of(path)
     try:
         return importlib.import_module(f".{module}", __package__).open_series(path)

@@ -1,7 +1,6 @@
 """A stack kept as one TIFF file for each plane, with the axes in the names of the files."""
 
 import itertools
-import json
 import os
 import re
 from collections import defaultdict
@@ -9,16 +8,16 @@ from collections.abc import Sequence
 from math import prod
 from os import PathLike
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
 from ..errors import ClearfieldError
 from . import tiff
+from .beside_planes import read_beside
 from .derived import leave_out_by_name, leave_out_projections, say
-from .length_units import micrometres
 from .plane_folders import ZARR_METADATA, find_files
 from .plane_names import (
+    GUID,
     MOST_IN_STEPS,
     PROGRAMS,
     WAVELENGTH_NM,
@@ -26,8 +25,13 @@ from .plane_names import (
     find_idle,
     natural,
     parse_name,
+    take_wells,
 )
 from .series import Series
+
+_ONE_STACK = (
+    "; or where the number tells stacks apart, give a glob that matches the planes of one of them"
+)
 
 
 def open_series(path: str | PathLike) -> Sequence[Series]:
@@ -93,9 +97,12 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
     rests, letters = {}, {}
     base = os.path.commonpath([Path(file).parent for file in files])
     names = {file: Path(file).relative_to(base).as_posix() for file in files}
-    idle = find_idle(list(names.values()))
+    taken = dict(zip(names, take_wells(list(names.values())), strict=True))
+    idle = find_idle([name for name, _ in taken.values()])
     for file, name in names.items():
-        rest, axes, position = parse_name(name, idle)
+        without, well = taken[file]
+        rest, axes, position = parse_name(without, idle)
+        position = "_".join(filter(None, (well, position)))
         rests.setdefault(rest, name)
         letters.setdefault("".join(axes), name)
         if len(letters) > 1:
@@ -174,7 +181,7 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         finally:  # its functions refer to it: break the circle, so that its file is closed now
             plane.read = plane.bands = None
 
-    sizes, names = _read_beside(Path(ordered[0]).parent)
+    sizes, names = read_beside(Path(ordered[0]).parent)
     sizes |= {axis: size for axis, size in first.pixel_size_um.items() if size}
     result = Series(
         name=position,
@@ -183,9 +190,10 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         dtype=first.dtype,
         read=read,
         pixel_size_um={axis: sizes.get(axis) for axis in "xyz"},
-        channel_names=_channel_names(axes, values, first, names),
+        channel_names=_channel_names(axes, values, first, names, planes),
         saturation_level=first.saturation_level,
         notes=say(left_out),
+        advice=_ONE_STACK if "Q" in axes else "",
     )
     _set_in_place(result, ordered, first)
     return result
@@ -219,8 +227,12 @@ def _check_complete(
             near = min(planes, key=lambda have: _distance(have, wanted))
             base = os.path.commonpath([Path(file).parent for file in planes.values()])
             name = Path(planes[near]).relative_to(base).as_posix()
+            plain = GUID.sub("", name)  # which no one can foretell
+            missing = _rename(plain, axes, near, wanted)
+            if plain != name:
+                missing = "*.".join(missing.rpartition(".")[::2])
             raise ClearfieldError(
-                f"{path} has a gap: {_rename(name, axes, near, wanted)} is missing "
+                f"{path} has a gap: {missing} is missing "
                 f"({len(planes)} planes of {prod(len(found) for found in values)}); put it back, "
                 "or give a glob that matches a complete part"
             )
@@ -302,68 +314,24 @@ def _set_in_place(series: Series, files: list[str], first: Series) -> None:
 
 
 def _channel_names(
-    axes: str, values: list[Sequence], first: Series, listed: dict[int, str]
+    axes: str,
+    values: list[Sequence],
+    first: Series,
+    listed: dict[int, str],
+    planes: dict[tuple, str],
 ) -> list[str]:
     """Name channels as the names of the files do, or the program, or each file itself."""
     if "C" not in axes:
         return first.channel_names
-    found = values[axes.index("C")]
+    place = axes.index("C")
+    found = values[place]
     if isinstance(found[0], str) or found[0] >= WAVELENGTH_NM:
         return [str(name) for name in found]
-    return [listed[n] for n in found] if all(n in listed for n in found) else []
-
-
-def _read_beside(folder: Path) -> tuple[dict[str, float | None], dict[int, str]]:
-    """Read what programs write beside planes: sizes in µm, channels' names by their numbers."""
-    for file, read in (
-        ("metadata.txt", _read_micromanager),
-        ("Index.idx.xml", _read_harmony),
-        ("Index.xml", _read_harmony),
-    ):
-        try:
-            if (folder / file).is_file():
-                return read(folder / file)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, ElementTree.ParseError):
-            pass
-    return {}, {}
-
-
-def _read_micromanager(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
-    text = file.read_text("utf-8")
-    # What follows describes each plane, and has no end where a recording was stopped.
-    start = text.index("{", text.index('"Summary"'))
-    summary, _ = json.JSONDecoder().raw_decode(text, start)
-    names = summary.get("ChNames") or []
-    # Version 1 writes the list as text.
-    names = json.loads(names) if isinstance(names, str) else names
-    keys = {"x": "PixelSize_um", "y": "PixelSize_um", "z": "z-step_um"}
-    sizes = {axis: micrometres(summary.get(key), "µm") for axis, key in keys.items()}
-    return sizes, dict(enumerate(map(str, names)))
-
-
-def _read_harmony(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
-    """Read the index of an Opera Phenix or Operetta, as far as its first field goes."""
-    sizes, names, heights, first = {}, {}, {}, None
-    for _, element in ElementTree.iterparse(file):
-        part = {child.tag.rpartition("}")[2]: child for child in element}
-        kind = element.tag.rpartition("}")[2]
-        if kind not in ("Image", "Entry") or not part:
-            continue
-        if kind == "Image":
-            field = [part[name].text for name in ("Row", "Col", "FieldID")]
-            first = first or field
-            # ASSUME: all fields of a plate were recorded with the same steps.
-            if field != first:
-                break
-            heights[int(part["PlaneID"].text)] = float(part["PositionZ"].text)
-        # Older versions describe each image, newer ones each channel.
-        if "ChannelName" in part:
-            number = element.get("ChannelID") or part["ChannelID"].text
-            names[int(number)] = part["ChannelName"].text or ""
-        for axis in "xy":
-            if (size := part.get(f"ImageResolution{axis.upper()}")) is not None:
-                sizes[axis] = micrometres(size.text, size.get("Unit"))
-    if len(heights) > 1:
-        steps = (max(heights.values()) - min(heights.values())) / (len(heights) - 1)
-        sizes["z"] = micrometres(steps, "m")
-    return sizes, names
+    if all(n in listed for n in found):
+        return [listed[n] for n in found]
+    if not first.channel_names:
+        return []
+    one_of = {index[place]: file for index, file in planes.items()}
+    own = [_open_plane(one_of[n], first).channel_names for n in found]
+    names = [name for names in own for name in names]
+    return names if len(set(names)) == len(names) == len(found) else []

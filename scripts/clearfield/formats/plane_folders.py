@@ -9,13 +9,13 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from ..errors import ClearfieldError
-from .plane_names import GUID, WORDS
+from .plane_names import GUID, WELL, WORDS
 
 SUFFIXES = (".tif", ".tiff", ".stk")
 # Beside the planes of ImageXpress, Keyence and others.
-_THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
+_THUMBNAIL = re.compile(r"(^|[/_ -])thumb(nail)?s?\.tiff?$", re.IGNORECASE)
 # TimePoint_1, ZStep_3, Pos0: what MetaXpress and Micro-Manager call the folders of planes.
-_NUMBERED = re.compile(rf"({'|'.join(WORDS)})[_ -]?\d+", re.IGNORECASE)
+_NUMBERED = re.compile(rf"(?i:{'|'.join(WORDS)})[_ -]?\d+|{WELL.pattern}")
 _NDTIFF = "Full resolution"  # beside folders of lower ones
 ZARR_METADATA = (".zgroup", ".zarray", ".zattrs", "zarr.json")
 _DEEPEST = 3  # plate, time point, slice
@@ -24,8 +24,8 @@ _DEEPEST = 3  # plate, time point, slice
 def list_planes(path: str | PathLike) -> list[str]:
     """List the TIFF files of a folder, or those that a glob matches, in the order of names.
 
-    Of a folder without any, those of its subfolders, where these are all numbered by an axis or
-    hold the full resolution of an NDTiff.
+    Of a folder without any, those of its subfolders, where these are all numbered by an axis, are
+    wells, or hold the full resolution of an NDTiff.
     """
     text = fspath(path)
     if not Path(text).is_dir():

@@ -56,6 +56,11 @@ PROGRAMS = tuple(
 )
 
 
+# A well of a plate with up to 1,536: A01 to AF48.
+WELL = re.compile(r"(?:[A-Z]|A[A-F])(?:0[1-9]|[1-3]\d|4[0-8])")
+_NAME_PART = re.compile(r"[A-Za-z0-9]+")
+
+
 MOST_IN_STEPS = 10**9
 
 
@@ -128,6 +133,45 @@ def _parse_parts(
     rest, dot, suffix = _TOKEN.sub(mark, name).rpartition(".")
     suffix = suffix.lower().replace("tiff", "tif")
     return rest + dot + suffix, axes, "_".join(positions)
+
+
+def take_wells(names: list[str]) -> list[tuple[str, str]]:
+    """Take the word that names a well from each name, where all have one in the same place.
+
+    C01, F01, P01, S01, T01, W01 and Z01 may as well be a channel, a position, a time or a slice:
+    they are wells where another name has a word there that can only be one.
+
+    Returns
+    -------
+    list of (name, well)
+        The name with a mark in its place, and the well, or "".
+
+    Examples
+    --------
+    >>> take_wells(["E07_s1.tif", "F08_s1.tif"])
+    [('{P}_s1.tif', 'E07'), ('{P}_s1.tif', 'F08')]
+    >>> take_wells(["a_C01.tif", "a_C02.tif"])
+    [('a_C01.tif', ''), ('a_C02.tif', '')]
+    """
+    plain = [GUID.sub("", name) for name in names]
+    kept = [(name, "") for name in names]
+    if any(p.fullmatch(name.rpartition("/")[2]) for name in plain for p in PROGRAMS):
+        return kept  # which say themselves where the well is
+    parts = [list(_NAME_PART.finditer(name.rpartition(".")[0])) for name in plain]
+    if len({len(found) for found in parts}) != 1:
+        return kept
+    places = [{found[place][0] for found in parts} for place in range(len(parts[0]))]
+    wells = [
+        place for place, words in enumerate(places)
+        if all(map(WELL.fullmatch, words)) and any(w[:-2].lower() not in WORDS for w in words)
+    ]  # fmt: skip
+    if not wells:
+        return kept
+    at = max(wells, key=lambda place: len(places[place]))  # the first of those that vary most
+    return [
+        (f"{name[: found[at].start()]}{{P}}{name[found[at].end() :]}", found[at][0])
+        for name, found in zip(plain, parts, strict=True)
+    ]
 
 
 def find_idle(names: list[str]) -> set[tuple[str, int]]:

@@ -40,6 +40,8 @@ class Series:
         in C order over `index_axes`. The stack is then used where it is.
     notes : list of str
         A sentence for each thing that was left out or taken for another, for the log.
+    advice : str
+        What else than naming its axes may mend a series with an unknown one, for the error.
     bands : function or None
         Only where parts of a plane are worth decoding on their own (strips, rows of tiles): takes
         the C-order number of a plane and gives a list of (first row, last row excluded, decode)
@@ -69,6 +71,7 @@ class Series:
     files: list[str] = field(default_factory=list)
     offsets: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
+    advice: str = ""
     bands: Callable[[int], list[tuple[int, int, Callable[[], list[np.ndarray]]]]] | None = None
 
     @property

@@ -12,12 +12,13 @@ import numpy as np
 import tifffile
 
 from ..errors import ClearfieldError
+from .micromanager_index import check_planes, name_positions
 from .omexml import check_description, read_companion
-from .position_names import name_positions
 from .series import Series, split_positions
 from .tiff_directories import Directory, check_directories
-from .tiff_places import bits_of, expansion, files_of, set_contiguous, set_pages
-from .tiffmeta import check_planes, describe, scanimage_axes, stk_axis
+from .tiff_places import expansion, files_of, set_contiguous, set_pages
+from .tiff_refusals import check_first_page, drop_attached, list_reduced
+from .tiffmeta import describe, scanimage_axes, stk_axis
 
 # Where tifffile means something else by a letter than clearfield does: phases, lifetimes and tiles
 # of OME-TIFF, positions of Micro-Manager and FluoView.
@@ -46,9 +47,9 @@ def open_series(path: str) -> list[Series]:
             directories = check_directories(file, Path(file).name)
             with _open(file, xml) as tif:
                 check_planes(tif, Path(file).name)
-                _check_first_page(tif, Path(file).name)
+                check_first_page(tif, Path(file).name)
                 _check_all_described(tif, directories, Path(file).name)
-                every = list(enumerate(_join_pages(tif.series)))
+                every = list(enumerate(drop_attached(_join_pages(tif.series))))
                 whole = [one for one in every if not one[1].keyframe.is_reduced]
                 found = [
                     part
@@ -153,25 +154,6 @@ def _quiet() -> Iterator[list[str]]:
         logger.propagate = propagate
 
 
-def _check_first_page(tif: tifffile.TiffFile, name: str) -> None:
-    """Raise where the first page contradicts itself, or ImageJ's planes are not all there."""
-    page = tif.pages.first
-    # tifffile takes 24 bits for packed ones; they are bytes in the file's order.
-    if page.dtype is None or (bits_of(page) == 24 and page.dtype.kind != "f"):
-        raise ClearfieldError(
-            f"{name} has pixels of {page.bitspersample} bits (sample format "
-            f"{int(page.sampleformat)}), which cannot be read; save it with 8, 16 or 32 bits"
-        )
-    # Micro-Manager describes its files for ImageJ too, and tifffile reads its own description.
-    if tif.is_imagej and tif.series[0].kind in ("generic", "uniform"):
-        meta = tif.imagej_metadata or {}
-        planes = math.prod(meta.get(key, 1) for key in ("frames", "slices", "channels"))
-        raise ClearfieldError(
-            f"{name} is cut short: ImageJ wrote {planes} planes of {page.nbytes} bytes, "
-            f"and the file has {tif.filehandle.size} bytes"
-        )
-
-
 def _series(
     tif: tifffile.TiffFile,
     series: tifffile.TiffPageSeries,
@@ -223,6 +205,7 @@ def _series(
         )
     result = Series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
+        notes=list_reduced(series),
         **describe(tif, series, number, dict(zip(axes, shape, strict=True)).get("C", 1)),
     )  # fmt: skip
     pages = _scattered_pages(tif, series, starts, name)

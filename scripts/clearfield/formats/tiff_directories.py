@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ..errors import ClearfieldError
+from .git_lfs import check_pointer
 
 _VALUE_BYTES = {
     1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8,
@@ -53,6 +54,7 @@ def check_directories(path: str, name: str) -> dict[int, Directory]:
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
         version = struct.unpack(order + "H", head[2:4])[0] if order and len(head) >= 8 else 0
         if version not in (42, 43) or (version == 43 and len(head) < 16):
+            check_pointer(path)
             start = head[:8].decode("latin-1").encode("unicode_escape").decode()
             raise ClearfieldError(f'{name} is no TIFF file: it begins with "{start}"')
         big = version == 43

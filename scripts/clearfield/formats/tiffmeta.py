@@ -3,14 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import tifffile
 
-from ..errors import ClearfieldError
 from .length_units import micrometres
+from .micromanager_index import ndtiff_index
 from .tiff_resolution import COARSEST_UM, UNKNOWN, inverse_of, resolution
 
 # What ScanImage calls how many channels, slices, and frames of a slice, from the newest to 3.
@@ -26,37 +24,6 @@ _SCANIMAGE = {
     "step": ("SI.hStackManager.actualStackZStepSize", "SI.hStackManager.stackZStepSize",
              "SI5.stackZStepSize", "SI4.stackZStepSize", "state.acq.zStepSize"),
 }  # fmt: skip
-
-
-def check_planes(tif: tifffile.TiffFile, name: str) -> None:
-    """Raise where Micro-Manager's index names planes that cannot be there.
-
-    tifffile would take memory for all of them before it looks.
-    """
-    claimed, most = 0, tif.filehandle.size
-    if tif.is_mmstack:
-        index = tif.micromanager_metadata["IndexMap"][:, :4]
-        claimed = math.prod((index.max(axis=0).astype(int) + 1).tolist()) if index.size else 0
-    elif tif.is_ndtiff:
-        places = [axes for axes, *_ in ndtiff_index(tif)]
-        values = [{place[axis] for place in places} for axis in places[0]] if places else []
-        most, claimed = len(places), math.prod(_length(found) for found in values)
-    if claimed > most:
-        raise ClearfieldError(
-            f"{name} is incomplete or damaged: its index numbers {claimed} planes, more than there "
-            "are (an acquisition that was stopped?)"
-        )
-
-
-def _length(numbers: set) -> int:
-    if all(isinstance(number, int) for number in numbers):
-        return max(numbers) - min(numbers) + 1
-    return len(numbers)
-
-
-def ndtiff_index(tif: tifffile.TiffFile) -> Iterator[tuple]:
-    """Read the index of an NDTiff: axes, file, place, ... of each plane, as they were recorded."""
-    return tifffile.read_ndtiff_index(Path(tif.filehandle.dirname, "NDTiff.index"))
 
 
 def describe(

@@ -321,7 +321,7 @@ def _summarize(
         table.writeheader()
         table.writerows(failures)
     failed = {failure["sample"] for failure in failures}
-    paths = {line: Path(line.partition("\t")[0]) for line in tables}
+    paths = {line: Path(line.partition("\t{")[0]) for line in tables}
     tables = [line for line, path in paths.items() if path.stem not in failed and path.is_file()]
     if page_settings:
         _make_page(scripts, tables, page_settings)

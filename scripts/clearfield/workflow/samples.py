@@ -181,10 +181,10 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     try:
         if Path(path).is_dir() and not _is_stack(path):
             files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
-            if not files:  # they may lie in subfolders; which to give else, its job says
-                files = list_planes(path)
-                if not files and has_planes(Path(path)):
-                    return (), ""
+            if not any(file.lower().endswith(SUFFIXES) for file in files):
+                files += list_planes(path)  # they may lie in subfolders
+            if not files and has_planes(Path(path)):  # its job says which of these to give
+                return (), ""
         elif Path(path).exists():
             files = [path]
             if path.lower().endswith(".oif"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from clearfield.errors import ClearfieldError
+from clearfield.formats.axes import arrange
 from clearfield.formats.plane_files import open_series, parse_name
 from clearfield.stack.loading import raw_files
 
@@ -167,7 +168,11 @@ def test_wells_of_a_plate_are_positions_and_thumbnails_no_planes(tmp_path):
     for number, (well, wave) in enumerate(np.ndindex(2, 2)):
         name = f"plate_B0{well + 2}_s1_w{wave + 1}"
         tifffile.imwrite(tmp_path / (name + guid.format(number)), pixels[well, wave])
-        for thumbnail in (name + "_thumb" + guid.format(number), name + "_thumb.tif"):
+        for thumbnail in (
+            name + "_thumb" + guid.format(number),
+            name + "_thumb.tif",
+            "thumbnail.tif",
+        ):
             tifffile.imwrite(tmp_path / thumbnail, counting(2, 2))
     found = open_series(tmp_path)
     assert [series.name for series in found] == ["plate_B02_s1", "plate_B03_s1"]
@@ -176,11 +181,11 @@ def test_wells_of_a_plate_are_positions_and_thumbnails_no_planes(tmp_path):
         np.testing.assert_array_equal(planes_of(series), expected)
 
 
-def write_metaxpress(file, pixels, method=None):
+def write_metaxpress(file, pixels, method=None, name="DAPI"):
     """Write a plane as MetaXpress does; a projection says how it was made."""
     file.parent.mkdir(parents=True, exist_ok=True)
     line = f'<custom-prop id="Z Projection Method" type="string" value="{method}"/>'
-    text = f'<prop id="_IllumSetting_" type="string" value="DAPI"/>{line if method else ""}'
+    text = f'<prop id="_IllumSetting_" type="string" value="{name}"/>{line if method else ""}'
     text = f"<MetaData><PlaneInfo>{text}</PlaneInfo></MetaData>"
     tifffile.imwrite(file, pixels, metadata=None, description=text, software="MetaSeries")
 
@@ -240,14 +245,98 @@ def test_a_folder_of_projections_is_a_stack_of_them(tmp_path):
     np.testing.assert_array_equal(planes_of(series), pixels)
 
 
-@pytest.mark.parametrize("word", ["shrimp", "Edfu", "projector", "minute"])
+@pytest.mark.parametrize("word", ["shrimp", "Edfu", "projector", "minute", "max"])
 def test_words_that_only_look_like_projections_are_planes(tmp_path, word):
     pixels = counting(2, 5, 6)
-    tifffile.imwrite(tmp_path / f"a_{word}_z0.tif", pixels[0])
-    tifffile.imwrite(tmp_path / f"a_{word}_z1.tif", pixels[1])
+    tifffile.imwrite(tmp_path / f"{word}_{word}_z0.tif", pixels[0])
+    tifffile.imwrite(tmp_path / f"{word}_{word}_z1.tif", pixels[1])
     tifffile.imwrite(tmp_path / "b_z1.tif", pixels[1])
     with pytest.raises(ClearfieldError, match="differ in more than"):
         open_series(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wells"),
+    [
+        ("{}_s1.tif", ["E07", "E08"]),
+        ("9987_{}.TIF", ["B02", "B04"]),
+        ("plate_{}_z0.tif", ["A01", "AF48"]),
+        ("{}/z3_w1.tif", ["C01", "D12"]),  # C01 may be a channel, D12 may not
+    ],
+)
+def test_wells_are_positions(tmp_path, pattern, wells):
+    """Their maximum would be one of two objects that never met."""
+    for number, well in enumerate(wells):
+        file = tmp_path / pattern.format(well)
+        file.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(file, counting(5, 6) + number)
+    found = open_series(tmp_path)
+    assert [series.name[: len(well)] for series, well in zip(found, wells, strict=True)] == wells
+    for number, series in enumerate(found):
+        assert not set(series.axes) & set("QI")
+        np.testing.assert_array_equal(planes_of(series).reshape(5, 6), counting(5, 6) + number)
+
+
+def test_wells_beside_channels_and_slices(tmp_path):
+    pixels = counting(3, 2, 2, 5, 6)
+    wells = ["A01", "C01", "C02"]
+    for index in np.ndindex(3, 2, 2):
+        name = f"x_{wells[index[0]]}_Z{index[1] + 1:02d}_C{index[2] + 1:02d}.tif"
+        tifffile.imwrite(tmp_path / name, pixels[index])
+    found = open_series(tmp_path)
+    assert [(series.name, series.axes) for series in found] == [(well, "ZCYX") for well in wells]
+    np.testing.assert_array_equal([planes_of(series) for series in found], pixels)
+
+
+@pytest.mark.parametrize(("pattern", "axes"), [("a_C{:02d}.tif", "C"), ("Z{:02d}.tif", "Z")])
+def test_channels_and_slices_that_look_like_wells(tmp_path, pattern, axes):
+    (series,) = open_series(write_planes(tmp_path, pattern, counting(3, 5, 6), 1))
+    assert (series.axes, series.shape) == (axes + "YX", (3, 5, 6))
+
+
+def test_an_unknown_number_may_tell_stacks_apart(tmp_path):
+    (series,) = open_series(write_planes(tmp_path, "image{}.tif", counting(2, 5, 6)))
+    with pytest.raises(ClearfieldError, match=r'"ZYX"; or where .* give a glob that matches'):
+        arrange(series, None, {}, "image*.tif")
+    assert arrange(series, "ZYX", {}, "image*.tif").shape == (1, 1, 2, 5, 6)
+
+
+def test_a_gap_among_names_with_identifiers(tmp_path):
+    """Each file of ImageXpress ends with one of its own, which may begin with a letter."""
+    identifiers = iter(range(9))
+    for z, channel in ((1, 1), (1, 2), (2, 1)):
+        guid = f"E3A8D5F{next(identifiers)}-0A1B-4C2D-8E3F-123456789ABC"
+        file = tmp_path / f"ZStep_{z}/p_B02_s1_w{channel}{guid}.tif"
+        file.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(file, counting(5, 6))
+    message = r"gap: ZStep_2/p_B02_s1_w2\*\.tif is missing \(3 planes of 4"
+    with pytest.raises(ClearfieldError, match=message):
+        open_series(tmp_path)
+
+
+def test_channels_that_each_file_names(tmp_path):
+    names = ["DAPI", "FITC", "Texas Red"]
+    for z, channel in np.ndindex(2, 3):
+        write_metaxpress(tmp_path / f"ZStep_{z + 1}/p_B02_s1_w{channel + 1}.TIF",
+                         counting(5, 6), name=names[channel])  # fmt: skip
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.channel_names) == ("ZCYX", names)
+
+
+@pytest.mark.parametrize(("second", "expected"), [("0.325", 0.325), ("0.65", None)])
+def test_details_of_a_yokogawa(tmp_path, second, expected):
+    write_planes(tmp_path, "p_B03_T0001F001L01A01Z{:02d}C{:02d}.tif", counting(2, 2, 5, 6), 1)
+    channels = "".join(
+        f'<bts:MeasurementChannel bts:Ch="{n + 1}" bts:HorizontalPixelDimension="{size}" '
+        f'bts:VerticalPixelDimension="{size}"/>'
+        for n, size in enumerate(("0.325", second))
+    )
+    (tmp_path / "MeasurementDetail.mrf").write_text(
+        '<bts:MeasurementDetail xmlns:bts="http://www.yokogawa.co.jp/BTS/BTSSchema/1.0">'
+        f"{channels}</bts:MeasurementDetail>"
+    )
+    (series,) = open_series(tmp_path)
+    assert series.pixel_size_um == {"x": expected, "y": expected, "z": None}
 
 
 def test_folders_may_tell_axes_and_positions(tmp_path):

@@ -596,6 +596,25 @@ def test_the_folder_of_an_ndtiff_data_set(tmp_path):
     assert stack.source["series_in_file"] == 2
 
 
+def test_a_mosaic_of_ndtiff_that_was_explored(tmp_path):
+    """Of 2 rows and 3 columns, 3 tiles were recorded: the whole file, and no rectangle."""
+    pixels = RANDOM.integers(0, 4096, (3, 1, 1, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels)
+    index = (tmp_path / "NDTiff.index").read_bytes()
+    found, at = b"", 0
+    for row, column in ((0, 0), (0, 1), (1, 2)):
+        (length,) = struct.unpack_from("<I", index, at)
+        text = json.dumps({"z": 0, "channel": "GFP", "row": row, "column": column}).encode()
+        (named,) = struct.unpack_from("<I", index, at + 4 + length)
+        end = at + 4 + length + 4 + named + 32
+        found += struct.pack("<I", len(text)) + text + index[at + 4 + length : end]
+        at = end
+    (tmp_path / "NDTiff.index").write_bytes(found)
+    said = error(path)
+    assert "a mosaic that was explored by hand: 3 tiles of 2 rows and 3 columns" in said
+    assert "damaged" not in said
+
+
 def test_positions_of_ndtiff_that_begin_at_another_number(tmp_path):
     pixels = RANDOM.integers(0, 4096, (2, 1, 1, 8, 9), dtype="u2")
     path = write_ndtiff(tmp_path, pixels, [3, 4])

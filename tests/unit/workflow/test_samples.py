@@ -44,6 +44,7 @@ def test_folders_that_vary_are_part_of_the_name(folder):
 def test_what_a_glob_finds_beside_images_is_left_out_and_named(folder):
     touch("raw/a.tif", "raw/b.CZI", "raw/notes.txt", "raw/Thumbs.db", "raw/image.xml")
     touch("raw/logs/today.log", "raw/planes/z0.tif", "raw/plate/TimePoint_1/ZStep_1/a.TIF")
+    touch("raw/plate/plate.HTD")
     Path("raw/empty").mkdir()
     Path("raw/README").write_text("wie es war: ä" * 500, "utf-8")  # text, whatever its name
     left_out = []
@@ -52,7 +53,10 @@ def test_what_a_glob_finds_beside_images_is_left_out_and_named(folder):
     assert sorted(left_out) == [
         "raw/README", "raw/Thumbs.db", "raw/empty", "raw/image.xml", "raw/logs", "raw/notes.txt",
     ]  # fmt: skip
-    assert samples["plate"].files == ("raw/plate/TimePoint_1/ZStep_1/a.TIF",)
+    assert samples["plate"].files == (
+        "raw/plate/plate.HTD",
+        "raw/plate/TimePoint_1/ZStep_1/a.TIF",  # whose change has it run again
+    )
 
 
 @pytest.mark.parametrize("name", ["a.vsi", "a.oir", "A.VSI", "a.ics", "a.png", "a.zip", "a.xyz"])
