@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import ClearfieldError
 from .parallel import run_tasks, thread_count
 from .plane import check_plane
+from .sliding_paraboloid import maximum_and_shift, slide
 
 DTYPES = ("uint8", "uint16", "float32")  # the grey levels that ImageJ knows
 
@@ -21,7 +22,7 @@ DTYPES = ("uint8", "uint16", "float32")  # the grey levels that ImageJ knows
 _SHRINKING = ((10, 1, 24), (30, 2, 24), (100, 4, 32), (math.inf, 8, 40))
 _THIRD = np.float32(0.33333333)
 _LARGEST = np.finfo(np.float32).max
-_TILE_ROWS, _TILE_COLUMNS = 32, 1024  # a tile and what it is computed from stay in the cache
+_TILE_ROWS, _TILE_COLUMNS = 128, 512  # of 32 x 512 to 256 x 2100, measured to be fast
 
 
 def rolling_ball(
@@ -30,6 +31,7 @@ def rolling_ball(
     *,
     light_background: bool = False,
     smooth: bool = True,
+    paraboloid: bool = False,
     threads: int | None = None,
 ) -> np.ndarray:
     """Give the background that a ball of a radius finds below an image.
@@ -49,6 +51,10 @@ def rolling_ball(
        by extrapolation beyond the outermost. Where all rows are in one row of blocks, ImageJ
        interpolates between zeros and that row, and so does this: the background is too low.
 
+    `paraboloid`: between steps 1 and 2, with `smooth`, each pixel becomes the maximum of itself and
+    its eight neighbours. `sliding_paraboloid.slide` stands in for steps 3 to 5. By how much that
+    maximum raised the image's mean is subtracted at the end.
+
     Parameters
     ----------
     image : (Y, X) array, uint8, uint16 or float32
@@ -60,6 +66,9 @@ def rolling_ball(
         Whether objects are dark.
     smooth : bool
         False is "Disable smoothing" in ImageJ.
+    paraboloid : bool
+        Whether to slide a paraboloid of the ball's curvature at its top instead. It is slower here
+        than in ImageJ: its lines go in lockstep.
     threads : int, optional
         Default: the CPUs that this process may use. The result has the same bits on any number.
 
@@ -72,7 +81,8 @@ def rolling_ball(
     ------
     ClearfieldError
         If the image is not a plane of one of these dtypes or has no pixel, or the radius is not
-        above 0. Also if the image is shrunk to one column: there ImageJ ends with an error.
+        above 0. Also if the image is shrunk to one column: there ImageJ ends with an error. Also,
+        with `paraboloid`, if a pixel is NaN or infinite: there ImageJ may not come to an end.
 
     Examples
     --------
@@ -83,18 +93,26 @@ def rolling_ball(
     >>> rolling_ball(image, 1, smooth=False).tolist()
     [[5.0, 5.0, 5.0], [5.0, 6.0, 5.0], [5.0, 5.0, 5.0]]
     """
-    _check(image, radius)
-    shrink, ball = _ball(radius)
+    _check(image, radius, paraboloid)
     threads = thread_count(threads)
     with np.errstate(over="ignore", invalid="ignore"):  # as in `_run`
         pixels = np.array(image, np.float32, order="C")
         if light_background:
             np.negative(pixels, out=pixels)
+        shift = np.float32(0)
+        if smooth and paraboloid:
+            pixels, shift = maximum_and_shift(pixels)
         if smooth:
             pixels = _mean(pixels, threads)
-        background = _roll(_shrunk(pixels, shrink, threads), ball, threads)
-        if shrink > 1:
-            background = _enlarged(background, pixels.shape, shrink, threads)
+        if paraboloid:
+            slide(pixels, radius)
+            background = pixels
+            background -= shift
+        else:
+            shrink, ball = _ball(radius)
+            background = _roll(_shrunk(pixels, shrink, threads), ball, threads)
+            if shrink > 1:
+                background = _enlarged(background, pixels.shape, shrink, threads)
         if light_background:
             np.negative(background, out=background)
     return background
@@ -274,7 +292,7 @@ def subtracted(
     return np.clip(difference, 0, largest).astype(image.dtype)
 
 
-def _check(image: np.ndarray, radius: float) -> None:
+def _check(image: np.ndarray, radius: float, paraboloid: bool) -> None:
     dtype = check_plane(image)
     if dtype.name not in DTYPES:
         raise ClearfieldError(
@@ -285,7 +303,12 @@ def _check(image: np.ndarray, radius: float) -> None:
         raise ClearfieldError(f"radius is {radius}; give the radius of the ball in pixels, above 0")
     if not image.size:
         raise ClearfieldError(f"the image has shape {image.shape}, and so no pixel")
-    shrink = _ball(radius)[0]
+    if paraboloid and not np.isfinite(image).all():
+        raise ClearfieldError(
+            "the image has pixels that are NaN or infinite, and a paraboloid cannot slide below "
+            "them; replace them, or use the ball"
+        )
+    shrink = 1 if paraboloid else _ball(radius)[0]
     if shrink > 1 and image.shape[1] <= shrink:
         widest = max(row[0] for row in _SHRINKING if row[1] < image.shape[1] or row[1] == 1)
         raise ClearfieldError(
