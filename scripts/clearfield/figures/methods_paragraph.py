@@ -114,7 +114,8 @@ def _name_projection(rows: list[dict]) -> str:
 def _removed(rows: list[dict]) -> str:
     def setting(row: dict, unit: int) -> tuple:
         sizes = _SIZE.findall(row.get("sizes", ""))
-        return row["method"], _is_light(row), tuple((size[0], size[unit]) for size in sizes)
+        options = tuple(_options(row).items())
+        return row["method"], _is_light(row), tuple((s[0], s[unit]) for s in sizes), options
 
     # Sizes in µm differ in px between calibrations, and the other way round: what was set is the
     # same for more rows.
@@ -142,7 +143,12 @@ def _name_method(rows: list[dict]) -> str:
         sizes[name] = _span(px, "px")
         if all(um) and um:
             sizes[name] += f" ({_span(um, 'µm')})"
-    return method.sentence({"light_background": _is_light(rows[0])}, sizes)
+    return method.sentence({"light_background": _is_light(rows[0]), **_options(rows[0])}, sizes)
+
+
+def _options(row: dict) -> dict[str, bool]:
+    found = re.findall(r"(\w+) (on|off)(?=;|$)", row.get("sizes", ""))
+    return {name: word == "on" for name, word in found}
 
 
 def _span(numbers: list[str], unit: str) -> str:

@@ -69,6 +69,7 @@ def describe_settings(channel: dict) -> str:
         if channel.get("sizes_um"):
             text += f" = {channel['sizes_um'][size]:.4g} µm"
         parts.append(text)
+    parts += [f"{name}: {'on' if channel[name] else 'off'}" for name in method.OPTIONS]
     if channel["light_background"] and channel["method"] != "none":
         parts.append("dark objects on light background")
     return ", ".join(parts)

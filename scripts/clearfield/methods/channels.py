@@ -75,6 +75,7 @@ def resolve_channels(
                 "method": method.NAME,
                 "light_background": choice["light_background"],
                 **sizes,
+                **{option: choice[method.NAME][option] for option in method.OPTIONS},
                 "sizes_um": sizes_um,
             }
         )

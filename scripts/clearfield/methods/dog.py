@@ -7,6 +7,8 @@ TEXT = "difference of Gaussians"
 REFERENCE = ""
 SIZES = {"low_sigma": "low sigma", "high_sigma": "high sigma"}
 """Name in the config: what figures call it."""
+OPTIONS: dict[str, bool] = {}
+"""Name in the config of what is on or off, and its default."""
 QC_RADIUS = "high_sigma"
 """What the reasons of QC call the size that `qc_radius` gives."""
 WHOLE, ODD = False, False
@@ -16,11 +18,17 @@ MAY_VANISH: tuple[str, ...] = ("low_sigma",)
 INCREASING: tuple[str, ...] = ("low_sigma", "high_sigma")
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = True
+FLOAT_BACKGROUND = True
 
 
 def may_be_negative(channel: dict) -> bool:
     """Say whether a pixel of the result can be below 0."""
     return True
+
+
+def held_bytes(options: dict) -> int:
+    """Give the bytes for each pixel of the whole plane that are held in memory."""
+    return 0  # a block of rows at a time
 
 
 def qc_radius(channel: dict) -> float:

@@ -8,9 +8,9 @@ imports the methods too, so numpy and the filters come in only where pixels do.
 from types import ModuleType
 
 from ..errors import ClearfieldError
-from . import dog, minmax, none, tophat
+from . import dog, minmax, none, rolling_ball, tophat
 
-METHODS = (tophat, minmax, dog, none)
+METHODS = (tophat, minmax, dog, rolling_ball, none)
 SIZES = {method.NAME: tuple(method.SIZES) for method in METHODS}
 """The sizes of each method, in the order in which they are written down."""
 

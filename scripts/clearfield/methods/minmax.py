@@ -7,6 +7,8 @@ TEXT = "minimum–maximum filter"
 REFERENCE = ""
 SIZES = {"min_size": "minimum window", "max_size": "maximum window"}
 """Name in the config: what figures call it."""
+OPTIONS: dict[str, bool] = {}
+"""Name in the config of what is on or off, and its default."""
 QC_RADIUS = "half the window,"
 """What the reasons of QC call the size that `qc_radius` gives."""
 WHOLE, ODD = True, True
@@ -16,6 +18,7 @@ MAY_VANISH: tuple[str, ...] = ("max_size",)
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
+FLOAT_BACKGROUND = False
 
 
 def may_be_negative(channel: dict) -> bool:
@@ -25,6 +28,11 @@ def may_be_negative(channel: dict) -> bool:
     """
     first, second = channel["min_size"], channel["max_size"]
     return first > second if channel.get("light_background", False) else second > first
+
+
+def held_bytes(options: dict) -> int:
+    """Give the bytes for each pixel of the whole plane that are held in memory."""
+    return 0  # a block of rows at a time
 
 
 def qc_radius(channel: dict) -> float:

@@ -8,6 +8,8 @@ NAME = "none"
 TEXT = "no subtraction"
 REFERENCE = ""
 SIZES: dict[str, str] = {}
+OPTIONS: dict[str, bool] = {}
+"""Name in the config of what is on or off, and its default."""
 QC_RADIUS = "radius"
 WHOLE, ODD = False, False
 """Whether sizes in px are whole numbers, and odd ones: those of a window have a middle pixel."""
@@ -16,11 +18,17 @@ MAY_VANISH: tuple[str, ...] = ()
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
+FLOAT_BACKGROUND = False
 
 
 def may_be_negative(channel: dict) -> bool:
     """Say whether subtracting can make a pixel negative: nothing is subtracted."""
     return False
+
+
+def held_bytes(options: dict) -> int:
+    """Give the bytes for each pixel of the whole plane that are held in memory."""
+    return 0  # a block of rows at a time
 
 
 def qc_radius(channel: dict) -> float:

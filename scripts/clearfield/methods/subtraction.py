@@ -36,6 +36,8 @@ def subtract_background(
     max_size: int = 25,
     low_sigma: float = 1,
     high_sigma: float = 100,
+    smooth: bool = True,
+    paraboloid: bool = False,
     dtype: str = "auto",
     negative: str = "keep",
     offset: float = 1000,
@@ -47,11 +49,14 @@ def subtract_background(
     ----------
     image : (Y, X) array, integer or float
         Bright objects on a dark background, or dark on bright with `light_background`.
-    method : {"tophat", "minmax", "dog", "none"}
+    method : {"tophat", "minmax", "dog", "rolling_ball", "none"}
         "tophat": image − opening by a disk of `radius` px (Soille, "Morphological Image
         Analysis", 2004, section 4.5.1); "minmax": image − maximum filter of the minimum filter,
         square windows of odd `min_size` and `max_size` px; "dog": Gaussian of `low_sigma` px −
-        Gaussian of `high_sigma` px; "none": the image as it is.
+        Gaussian of `high_sigma` px; "rolling_ball": image − what a ball of `radius` finds below it,
+        as ImageJ does, of uint8, uint16 and float32 images; "none": the image as it is.
+    smooth, paraboloid : bool
+        Of the rolling ball: smooth the image by a 3 × 3 mean first; take a sliding paraboloid.
     light_background : bool
         Take closing − image, (minimum of the maximum) − image, or large − small Gaussian instead.
     dtype : {"auto", "uint8", "uint16", "float32"}
@@ -84,6 +89,7 @@ def subtract_background(
         "method": method, "radius": radius, "light_background": light_background,
         "min_size": min_size, "max_size": max_size,
         "low_sigma": low_sigma, "high_sigma": high_sigma,
+        "smooth": smooth, "paraboloid": paraboloid,
     }  # fmt: skip
     target = output_dtype(image.dtype, [settings], dtype=dtype, negative=negative)
     result = new_array(image.shape, target)
@@ -110,7 +116,7 @@ def estimate_background(
     -------
     (Y, X) array
         Opening (closing), maximum of the minimum (minimum of the maximum) in the image's dtype,
-        large Gaussian in float32, or zeros for "none".
+        large Gaussian or the ball's background in float32, or zeros for "none".
 
     Examples
     --------
@@ -179,7 +185,7 @@ def output_dtype(image: np.dtype, channels: list[dict], *, dtype: str, negative:
 
 
 def background_dtype(image: np.dtype, channels: list[dict]) -> np.dtype:
-    """Choose the dtype of a file of backgrounds: the image's, and float32 for a Gaussian.
+    """Choose the dtype of a file of backgrounds: the image's, and float32 for a Gaussian or a ball.
 
     Examples
     --------
@@ -188,9 +194,7 @@ def background_dtype(image: np.dtype, channels: list[dict]) -> np.dtype:
     """
     image = image.newbyteorder("=")
     gaussian = np.dtype("float32")
-    return np.result_type(
-        *(gaussian if method_of(c).COMPUTES_IN_FLOAT else image for c in channels)
-    )
+    return np.result_type(*(gaussian if method_of(c).FLOAT_BACKGROUND else image for c in channels))
 
 
 def _natural_dtype(image: np.dtype, channel: dict, negative: str) -> np.dtype:

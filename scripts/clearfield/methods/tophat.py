@@ -7,6 +7,8 @@ TEXT = "top-hat"
 REFERENCE = "Soille, Morphological Image Analysis, Springer 2004"
 SIZES = {"radius": "disk radius"}
 """Name in the config: what figures call it."""
+OPTIONS: dict[str, bool] = {}
+"""Name in the config of what is on or off, and its default."""
 QC_RADIUS = "radius"
 """What the reasons of QC call the size that `qc_radius` gives."""
 WHOLE, ODD = True, False
@@ -16,11 +18,17 @@ MAY_VANISH: tuple[str, ...] = ()
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
+FLOAT_BACKGROUND = False
 
 
 def may_be_negative(channel: dict) -> bool:
     """Say whether a pixel of the result can be below 0: an opening is never above the plane."""
     return False
+
+
+def held_bytes(options: dict) -> int:
+    """Give the bytes for each pixel of the whole plane that are held in memory."""
+    return 0  # a block of rows at a time
 
 
 def qc_radius(channel: dict) -> float:

@@ -101,11 +101,13 @@ def describe_sizes(channel: dict) -> str:
     'low_sigma 1 px (0.35 µm); high_sigma 100 px (35 µm)'
     """
     micrometres = channel.get("sizes_um") or {}
-    return "; ".join(
+    sizes = [
         f"{size} {channel[size]:g} px"
         + (f" ({micrometres[size]:.4g} µm)" if size in micrometres else "")
         for size in method_of(channel).SIZES
-    )
+    ]
+    options = [f"{name} {'on' if channel[name] else 'off'}" for name in method_of(channel).OPTIONS]
+    return "; ".join([*sizes, *options])
 
 
 def _compare(

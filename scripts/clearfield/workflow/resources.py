@@ -167,14 +167,15 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     filters = {method_of(choice) for choice in _choices(config["subtract_background"])}
     dog = any(method.COMPUTES_IN_FLOAT for method in filters)
     other = not all(method.COMPUTES_IN_FLOAT for method in filters)
+    whole = pixels * max(_held_bytes(config["subtract_background"]))
     if rule == "plot_qc":
         # From 256 MB on, planes are tiled, and read by rows; below, they are mapped.
         mapped = projected if projected < 256 else 0
         large = pixels >= 64  # a background of 256 MB is put on the disk
         drawn = 60 + 8 * pixels**0.5 + mapped / 2 if large else min(12 * pixels, 180 + pixels)
-        return 85 + max((2.05 * mapped or 30) * other, drawn * dog)
+        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole)
     banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * other
-    return 35 + max(banded, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
+    return 35 + max(banded, whole, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
 def mapped_mb(geometry: Geometry, projection: str) -> float:
@@ -182,6 +183,16 @@ def mapped_mb(geometry: Geometry, projection: str) -> float:
     if projection not in ("max", "min"):
         return 0
     return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 3 * 260)
+
+
+def _held_bytes(settings: dict) -> list[int]:
+    """Give what each method in use holds of a whole plane, in bytes a pixel."""
+    return [
+        method_of(choice).held_bytes(
+            settings.get(choice["method"], {}) | choice.get(choice["method"], {})
+        )
+        for choice in _choices(settings)
+    ]
 
 
 def _choices(settings: dict) -> list[dict]:

@@ -22,7 +22,7 @@ with_sizes = pytest.mark.parametrize(
 
 def channel(method, light: bool = False, **sizes) -> dict:
     values = dict(zip(method.SIZES, (3, 5), strict=False)) | sizes
-    return {"method": method.NAME, "light_background": light, **values}
+    return {"method": method.NAME, "light_background": light, **method.OPTIONS, **values}
 
 
 def test_the_schema_lists_the_methods_in_their_order():
@@ -32,22 +32,25 @@ def test_the_schema_lists_the_methods_in_their_order():
 
 @with_sizes
 def test_config_and_schema_have_the_sizes_of_a_method(method):
-    assert list(CONFIG["subtract_background"][method.NAME]) == list(method.SIZES)
-    assert set(SUBTRACT[method.NAME]["properties"]) == set(method.SIZES)
-    assert set(CHANNEL[method.NAME]["properties"]) == set(method.SIZES)
+    assert list(CONFIG["subtract_background"][method.NAME]) == [*method.SIZES, *method.OPTIONS]
+    for schema in (SUBTRACT, CHANNEL):
+        assert list(schema[method.NAME]["properties"]) == [*method.SIZES, *method.OPTIONS]
+    options = {name: CONFIG["subtract_background"][method.NAME][name] for name in method.OPTIONS}
+    assert options == method.OPTIONS
 
 
 @with_sizes
 def test_the_reference_explains_each_size(method):
     reference = (ROOT / "config/README.md").read_text("utf-8")
-    for size in method.SIZES:
+    for size in (*method.SIZES, *method.OPTIONS):
         assert f"{method.NAME}.{size}" in reference or f"`{size}`" in reference, size
 
 
 @each_method
 @pytest.mark.parametrize("light", [False, True])
 def test_a_result_is_negative_only_where_its_method_says_so(method, light):
-    image = np.random.default_rng(5).integers(0, 99, (40, 30)).astype(np.int16)
+    dtype = np.uint16 if method.NAME == "rolling_ball" else np.int16
+    image = np.random.default_rng(5).integers(0, 99, (40, 30)).astype(dtype)
     for sizes in ({}, {"min_size": 5, "max_size": 3}):
         settings = channel(method, light, **(sizes if method.NAME == "minmax" else {}))
         blocks = list(method.blocks(image, settings, 1))
@@ -78,7 +81,7 @@ def test_a_sentence_names_each_size_and_its_sign_once(method):
 @with_sizes
 def test_what_qc_takes_as_the_radius_is_a_half_width(method):
     """A window of 3 px reaches 1 px from its middle; a disk and a sigma are half-widths already."""
-    expected = {"tophat": 3, "minmax": 1, "dog": 5}
+    expected = {"tophat": 3, "minmax": 1, "dog": 5, "rolling_ball": 3}
     assert method.qc_radius(channel(method)) == expected[method.NAME]
 
 
@@ -92,5 +95,5 @@ def test_snakemakes_process_imports_the_methods_without_numpy():
 
 
 def test_an_unknown_method_is_named_beside_the_known_ones():
-    with pytest.raises(Exception, match=r"'ball' is unknown; choose one of tophat, minmax, dog"):
+    with pytest.raises(Exception, match=r"'ball' is unknown; choose one of tophat, minmax"):
         method_of({"method": "ball"})
