@@ -4,7 +4,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# Of a remote repository, Snakemake 9 would join the path of its top folder, which is "", to "/…".
+# Of a remote repository, Snakemake 9 would join the path of its top folder, which is empty, as a root.
 if getattr(workflow.included_stack[-1], "repo", None) or getattr(
     workflow.included_stack[-1], "repo_path", None
 ):
@@ -31,6 +31,7 @@ include: "workflow/rules/explore_parameters.smk"
 
 # As the first rule outside of includes it is the default target, unless an importer has one already.
 rule all:
+    """Make everything that the config asks for."""
     input:
         for_samples("results/projections/{sample}.ome.tif"),
         for_samples("results/subtracted/{sample}.ome.tif"),

@@ -80,10 +80,14 @@ def test_a_module_makes_the_bytes_of_a_direct_run(prefix, tmp_path):
 
 def test_raw_files_of_the_importers_folder_get_no_prefix(tmp_path):
     raw_stacks(tmp_path / "importer")
+    sheet = "sample\tpath\tcondition\ns0\traw/s0.tif\tcontrol\ns1\traw/s1.tif\tdrug\n"
+    (tmp_path / "importer/sheet.tsv").write_text(sheet)
     importer = Importer(
-        tmp_path / "importer", module({"samples": "raw/*.tif", **SMALL}, prefix="out")
+        tmp_path / "importer", module({"samples": "sheet.tsv", **SMALL}, prefix="out")
     )
     importer.run()
+    table = (importer.folder / "out/results/qc/metrics.tsv").read_text().splitlines()
+    assert [row.split("\t")[-1] for row in table] == ["condition", "control", "drug"]
     assert sorted(p.name for p in (importer.folder / "out/results/qc").glob("*.png")) == [
         "s0.png", "s1.png",
     ]  # fmt: skip

@@ -1,17 +1,12 @@
 # What the rules share: the checked config, the samples, and the values that each rule is handed.
-import gc
-import inspect
 import os
+import re
 import runpy
 import sys
 from pathlib import Path
 
 import yaml
-from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
-from snakemake.io import flag
-from snakemake.path_modifier import PATH_MODIFIER_FLAG
-from snakemake.resources import Resource
 from snakemake.sourcecache import LocalSourceFile
 from snakemake.utils import update_config
 
@@ -28,10 +23,6 @@ SCRIPTS = (
     "list_inputs",
     "explore_parameters",
     "clearfield/jobs/serve_jobs",
-    "clearfield/jobs/codehash",
-    "clearfield/workflow/failures",
-    "clearfield/workflow/resources",
-    "clearfield/workflow/run",
 )
 STATUS_COMMANDS = tuple(
     f"workflow/profiles/{profile}/status.sh"
@@ -61,9 +52,12 @@ def find_clone():
         return str(Path(here.path).parents[1])
     code = workflow.source_path("../../scripts/clearfield/jobs/codehash.py")
     collect_code = runpy.run_path(code)["collect_code"]
+    own = Path(workflow.source_path("common.smk")).read_text(encoding="utf-8")
+    imported = re.findall(r"^from (clearfield[.\w]*) import", own, re.MULTILINE)
+    scripts = (*SCRIPTS, *(name.replace(".", "/") for name in imported))
     home = Path(".snakemake/clearfield").absolute()
     try:
-        return str(collect_code(fetch, SCRIPTS, STATUS_COMMANDS, home))
+        return str(collect_code(fetch, scripts, STATUS_COMMANDS, home))
     except OSError as error:
         raise WorkflowError(
             f"the code of clearfield cannot be copied from {here} to {home} ({error}); "
@@ -84,16 +78,13 @@ if Path(clearfield.__file__).parents[1].resolve() != Path(CLONE, "scripts").reso
     )
 
 from clearfield.errors import ClearfieldError
-from clearfield.jobs.codehash import hash_code
 from clearfield.jobs.forkserver import start_server
-from clearfield.workflow.failures import end_run, finish_failed_run, start_run
-from clearfield.workflow.resources import (
-    job_disk_mb,
-    job_memory_mb,
-    job_runtime_min,
-    job_threads,
-    measure,
+from clearfield.workflow.failures import (
+    finish_failed_run,
+    finish_run,
+    start_run,
 )
+from clearfield.workflow.rule_values import rule_values, spare_snakemake
 from clearfield.workflow.run import Run, software_versions
 from clearfield.workflow.settings import json_text
 from clearfield.workflow.submissions import limit_minutes
@@ -108,9 +99,7 @@ if path_entries[0] != python_folder:  # a second module finds it there
 os.environ.update(PATH=os.pathsep.join(path_entries), CLEARFIELD=CLONE)
 
 
-# Of the millions of objects that Snakemake makes of 10,000 samples nearly all stay: to look for
-# garbage among them as often as Python does by itself takes a tenth of a dry run's time.
-gc.set_threshold(100_000, 50, 100)
+spare_snakemake()
 
 
 def read_yaml(path):
@@ -146,115 +135,19 @@ def for_samples(pattern, rule=None, key=None):
     return [pattern.format(sample=name) for name in RUN.samples_with(rule, key)]
 
 
-def for_each_job(function):
-    """Note a function's parameters: Snakemake asks for them up to three times a job, 25 µs each."""
-    overwrite_function_params(function, inspect.signature(function).parameters)
-    return function
-
-
-for_each_job(Resource.evaluate)  # through it, Snakemake calls those below
-
-
-def has_prefix(modifier):
-    """Tell whether a module, or one that it is in, was given `prefix:` or `replace_prefix:`."""
-    return modifier is not None and bool(
-        modifier.prefix
-        or modifier.modifies_prefixes
-        or has_prefix(modifier.inner_modifier)
-    )
-
-
-PREFIXED = has_prefix(workflow.modifier.path_modifier)
-
-
-def as_it_stands(files):
-    """Keep a module's prefix, which is for results, away from raw files."""
-    return [flag(file, PATH_MODIFIER_FLAG) for file in files] if PREFIXED else files
-
-
-@for_each_job
-def raw_files(wildcards):
-    files = as_it_stands(RUN.samples[wildcards.sample].files)
-    return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
-
-
-@for_each_job
-def raw_path(wildcards):
-    return RUN.samples[wildcards.sample].path
-
-
-def settings_of(rule):
-    """Give the function that hands `rule` its settings for a sample, as JSON."""
-
-    @for_each_job
-    def settings(wildcards):
-        return RUN.settings(wildcards.sample)[rule]
-
-    return settings
-
-
-def code_of(rule):
-    """Hash a rule's script and what it imports, so that content decides over re-runs."""
-    return hash_code(f"{CLONE}/scripts", rule)
-
-
-def json_of(section):
-    """Give a section of the config that holds for the whole run, as JSON."""
-    return json_text(RUN.config[section])
-
-
-@for_each_job
-def source_of(wildcards):
-    """Say how a stack was loaded: the stack itself is temporary, and gone when this changes."""
-    return f"{RUN.settings(wildcards.sample)['load_stack']} {code_of('load_stack')}"
-
-
-def geometry(wildcards):
-    return measure(RUN.samples[wildcards.sample].files)
-
-
-@for_each_job
-def threads_of(wildcards):
-    return job_threads(geometry(wildcards))
-
-
-def memory_of(rule):
-    """Give the function that estimates a rule's memory in MB, more on each try."""
-
-    @for_each_job
-    def memory(wildcards, attempt):
-        config = RUN.config_of(wildcards.sample)
-        return job_memory_mb(rule, geometry(wildcards), config) * attempt
-
-    return memory
-
-
-LONGEST_MIN = limit_minutes(workflow.global_resources)
-
-
-def minutes(wanted):
-    """Give the minutes to ask for, which are at most those of the partition."""
-    return min(wanted, LONGEST_MIN or wanted)
-
-
-def runtime_of(rule):
-    """Give the function that estimates a rule's time in minutes, more on each try."""
-
-    @for_each_job
-    def runtime(wildcards, attempt):
-        return minutes(job_runtime_min(rule, geometry(wildcards)) * attempt)
-
-    return runtime
-
-
-def disk_of(rule):
-    """Give the function that estimates what a rule writes, in MB."""
-
-    @for_each_job
-    def disk(wildcards):
-        return job_disk_mb(rule, geometry(wildcards), RUN.config_of(wildcards.sample))
-
-    return disk
+_values = rule_values(
+    RUN,
+    f"{CLONE}/scripts",
+    modifier=workflow.modifier.path_modifier,
+    longest_min=limit_minutes(workflow.global_resources),
+)
+raw_files, raw_path = _values.raw_files, _values.raw_path
+as_it_stands, tables_of = _values.as_it_stands, _values.tables_of
+minutes = _values.minutes
+source_of, threads_of = _values.source_of, _values.threads_of
+settings_of, memory_of = _values.settings_of, _values.memory_of
+runtime_of, disk_of = _values.runtime_of, _values.disk_of
+code_of, json_of = _values.code_of, _values.json_of
 
 
 onstart:
@@ -266,13 +159,18 @@ onstart:
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         start_server(f"{CLONE}/scripts")
     try:
-        start_run(yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True))
+        start_run(
+            yaml.safe_dump(RUN.config, sort_keys=False, allow_unicode=True),
+            workflow.dag_settings.targets,
+            example=RUN.example_elsewhere,
+            notes=RUN.notes,
+        )
     except ClearfieldError as error:
         raise WorkflowError(str(error))
 
 
 onsuccess:
-    end_run()
+    finish_run()
 
 
 onerror:
@@ -291,4 +189,5 @@ onerror:
                 "versions": VERSIONS,
             },
         },
+        RUN.tables,
     )
