@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -232,6 +234,65 @@ def test_two_versions_in_one_workflow_are_refused(tmp_path):
     done = Importer(tmp_path / "importer", text).run("-n", status=1)
     assert "take all modules of it from one place and one version" in done.text
     assert "Traceback" not in done.text
+
+
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/reuse.md").read_text(), re.S | re.M)
+
+
+@pytest.mark.parametrize(
+    ("number", "pages"), [(0, [""]), (1, [""]), (2, ["small", "large"])], ids=["path", "git", "two"]
+)
+def test_the_examples_of_the_docs_run(number, pages, repository, tmp_path):
+    assert len(EXAMPLES) == 3
+    raw_stacks(tmp_path)
+    text = EXAMPLES[number].replace("CLONE", str(ROOT)).replace("REPOSITORY", str(repository))
+    importer = Importer(tmp_path, text.replace("v0.2.0", "v1"))
+    importer.run()
+    for page in pages:
+        assert (tmp_path / page / "results/report/index.html").is_file()
+        assert len(list((tmp_path / page / "results/qc").glob("*.png"))) == 2
+    assert "Nothing to be done" in importer.run("-n").text
+
+
+@pytest.mark.second_tier
+def test_a_wheel_gives_notebooks_every_room_without_the_clone(tmp_path):
+    clone = copy_clone(tmp_path / "clone").parent
+    for command in (
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(clone)],
+        [sys.executable, "-m", "venv", str(tmp_path / "venv")],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    python = tmp_path / "venv/bin/python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", wheel], check=True)
+    package = ROOT / "scripts/clearfield"
+    modules = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    # NumPy and tifffile are those of this environment, which come last.
+    code = f"""if True:
+        import pathlib, sys
+        import clearfield
+        home = pathlib.Path(clearfield.__file__).parent
+        assert home.is_relative_to({str(tmp_path / "venv")!r}), home
+        found = {{str(path.relative_to(home)) for path in home.rglob("*.py")}}
+        assert found == {modules!r}, found
+        sys.path.append({sysconfig.get_paths()["purelib"]!r})
+        import numpy as np
+        point = np.zeros((5, 5), "u1")
+        point[2, 2] = 9
+        assert (clearfield.white_tophat(point, 1) == point).all()
+        print(clearfield.__version__)
+    """
+    shutil.rmtree(clone)
+    done = subprocess.run(
+        [python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    version = done.stdout.strip()
+    assert version == yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    assert f"version {version}," in (ROOT / "README.md").read_text()
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f'tag="v{version}"' in (ROOT / "docs/reuse.md").read_text()
 
 
 def test_the_door_of_the_catalog_leads_to_the_same_workflow(tmp_path):
