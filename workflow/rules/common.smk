@@ -142,7 +142,7 @@ _values = rule_values(
     longest_min=limit_minutes(workflow.global_resources),
 )
 raw_files, raw_path = _values.raw_files, _values.raw_path
-as_it_stands, tables_of = _values.as_it_stands, _values.tables_of
+as_it_stands, tables_read = _values.as_it_stands, _values.tables
 minutes = _values.minutes
 source_of, threads_of = _values.source_of, _values.threads_of
 settings_of, memory_of = _values.settings_of, _values.memory_of

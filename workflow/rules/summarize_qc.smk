@@ -21,7 +21,7 @@ rule summarize_qc:
         runtime=minutes(30),
     params:
         settings=json_of("summarize_qc"),
-        tables=tables_of,
+        tables=tables_read,
         code=code_of("summarize_qc"),
     shell:
         # On standard input: 10,000 names do not fit on a command line.

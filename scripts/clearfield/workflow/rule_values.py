@@ -63,7 +63,7 @@ def rule_values(
         ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
-        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables_of`` gives what
+        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables`` is what
         summarize_qc reads. ``minutes`` keeps a time within the limit.
     """
     prefixed = _has_prefix(modifier)
@@ -72,11 +72,9 @@ def rule_values(
         """Keep a module's prefix, which is for results, away from raw files."""
         return [flag(file, PATH_MODIFIER_FLAG) for file in files] if prefixed else files
 
-    def tables_of(wildcards, input):
-        """List `Run.tables` as they are called under a prefix."""
-        plain = (f"results/qc/samples/{name}.tsv" for name in run.samples)
-        lines = zip(input.tables, run.tables, plain, strict=True)
-        return [path + line.removeprefix(of_run) for path, line, of_run in lines]
+    def tables():
+        """List `Run.tables` as a prefix has them; of a param that reads inputs no edit is seen."""
+        return [modifier.replace_prefix(line) if prefixed else line for line in run.tables]
 
     def minutes(wanted):
         """Give the minutes to ask for."""
@@ -146,6 +144,6 @@ def rule_values(
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands, tables_of=tables_of,
+        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands, tables=tables(),
         minutes=minutes,
     )  # fmt: skip
