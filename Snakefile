@@ -4,6 +4,12 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
+# Of a remote repository, Snakemake 9 would join the path of its top folder, which is empty, as a root.
+if getattr(workflow.included_stack[-1], "repo", None) or getattr(
+    workflow.included_stack[-1], "repo_path", None
+):
+    workflow.included_stack[-1].path = "./Snakefile"
+
 
 configfile: workflow.source_path("config/config.yaml")
 
@@ -23,9 +29,9 @@ include: "workflow/rules/list_inputs.smk"
 include: "workflow/rules/explore_parameters.smk"
 
 
+# As the first rule outside of includes it is the default target, unless an importer has one already.
 rule all:
     """Make everything that the config asks for."""
-    default_target: True
     input:
         for_samples("results/projections/{sample}.ome.tif"),
         for_samples("results/subtracted/{sample}.ome.tif"),

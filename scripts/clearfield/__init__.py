@@ -3,7 +3,7 @@
 Names are imported on first use, so that a job pays only for what it needs.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "ClearfieldError": "errors",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from clearfield.jobs.joblog import MEND_AND_REPEAT, OUT_OF_MEMORY, UNFINISHED
+from clearfield.workflow.failures import is_final
 from cluster_run import EXAMPLE, PROFILES, ClusterRun
 
 CLUSTERS = ("slurm", "slurm-grouped", "sge", "generic")
@@ -79,22 +81,94 @@ echo "    Exit_status = $(cat "$PBS_STAND_IN/${job%.server}")"
 """
 
 
-@pytest.mark.second_tier
-def test_the_template_submits_and_asks(tmp_path, reference):
+def with_stand_in(folder: Path, qsub: str = QSUB) -> tuple[ClusterRun, Path]:
+    """Give a run whose scheduler is a folder of stand-ins, which is the second value."""
     needs("cluster_generic")
-    stand_in = tmp_path / "bin"
+    stand_in = folder / "bin"
     stand_in.mkdir()
-    for name, text in (("qsub", QSUB), ("qstat", QSTAT)):
+    for name, text in (("qsub", qsub), ("qstat", QSTAT)):
         (stand_in / name).write_text(text)
         (stand_in / name).chmod(0o755)
-    run = ClusterRun(tmp_path / "run")
+    run = ClusterRun(folder / "run")
     run.environment |= {"PBS_STAND_IN": str(stand_in)}
     run.environment["PATH"] = f"{stand_in}:{run.environment['PATH']}"
+    return run, stand_in
+
+
+@pytest.mark.second_tier
+def test_the_template_submits_and_asks(tmp_path, reference):
+    run, stand_in = with_stand_in(tmp_path)
     run.run("--seconds-between-status-checks", "1", profile="generic")
     assert run.outputs() == reference
     calls = (stand_in / "calls").read_text().splitlines()
     assert len(calls) == 3
     assert all(re.search(r"select=1:ncpus=\d+:mem=\d+mb -l walltime=\d+ ", call) for call in calls)
+
+
+def minutes(call: str) -> float:
+    return int(re.search(r"walltime=(\d+)", call)[1]) / 60
+
+
+@pytest.mark.second_tier
+def test_what_the_user_has_to_mend_is_not_tried_again(tmp_path):
+    run, stand_in = with_stand_in(tmp_path)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    whole = (EXAMPLE / "nuclei_low_haze.tif").read_bytes()
+    (raw / "good.tif").write_bytes(whole)
+    (raw / "cut.tif").write_bytes(whole[: len(whole) // 3])
+    run.config = {"samples": str(raw / "*.tif")}
+    text = run.run("--seconds-between-status-checks", "1", profile="generic", status=1)
+    assert "1 of 2 samples failed" in text and "cut, load_stack" in text
+    calls = (stand_in / "calls").read_text().splitlines()
+    assert len(calls) == 2  # one for each: `retries: 2` would have made it four
+    assert [minutes(call) for call in calls] == [8, 8]  # four jobs of two minutes
+
+
+@pytest.mark.second_tier
+def test_a_try_asks_for_no_more_time_than_the_partition_gives(tmp_path):
+    # The first submission ends as one that ran out of time, before it did anything.
+    killed = '\n[ $number = 1 ] && echo "exit 143" > "$script"\necho "$@"'
+    run, stand_in = with_stand_in(tmp_path, QSUB.replace('\necho "$@"', killed))
+    run.config = {"samples": str(EXAMPLE / "nuclei_low_haze.tif")}
+    options = ["--seconds-between-status-checks", "1"]
+    run.run(*options, "--resources", "mem_mb=64000", "runtime=10", profile="generic")
+    calls = (stand_in / "calls").read_text().splitlines()
+    assert [minutes(call) for call in calls] == [8, 10]  # twice 8 would be 16
+
+
+@pytest.mark.parametrize("profile", CLUSTERS)
+def test_each_profile_names_the_longest_time_at_its_top(profile):
+    top = (PROFILES / profile / "config.yaml").read_text().partition("# --- From here on")[0]
+    assert yaml.safe_load(top)["resources"]["runtime"] == 60
+
+
+@pytest.mark.parametrize(
+    ("log", "final"),
+    [
+        ("error: a.tif is cut short; copy the file again\n", True),
+        ("error: a.tif has no Z axis\n", True),
+        (UNFINISHED, False),
+        (UNFINISHED + "error: a.tif is cut short; copy the file again\n", True),
+        ("error: interrupted; run the same command again\n", False),
+        (f"error: {OUT_OF_MEMORY}; give it more with --set-resources load_stack:mem_mb=N\n", False),
+        (f"error: Stale file handle: results/a; {MEND_AND_REPEAT} and run the same again\n", False),
+        ("Traceback (most recent call last):\nValueError: x\n", False),
+        ("a: TCZYX 1 x 1 x 3 x 4 x 4 of uint16, used in place\n", False),
+        ("", False),
+    ],
+)
+def test_only_what_may_end_otherwise_is_tried_again(log, final, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("results/logs/load_stack/a.log")
+    path.parent.mkdir(parents=True)
+    path.write_text(log)
+    assert is_final(str(path)) == final
+    # A log of an earlier run says nothing of this one.
+    Path("results/config.yaml").touch()
+    os.utime(path, (0, 0))
+    assert not is_final(str(path))
+    assert not is_final("results/logs/load_stack/b.log")
 
 
 REFUSE = """\

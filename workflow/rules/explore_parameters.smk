@@ -20,7 +20,7 @@ rule explore_parameters:
     threads: 4
     resources:
         mem_mb=1500,
-        runtime=30,
+        runtime=minutes(30),
     params:
         sample=RUN.explored,
         settings=json_text(RUN.explore_settings),

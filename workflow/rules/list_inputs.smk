@@ -5,7 +5,7 @@
 rule list_inputs:
     """List each series of each file, as a sample sheet."""
     input:
-        raw=RUN.raw_files,
+        raw=as_it_stands(RUN.raw_files),
     output:
         table="results/inputs.tsv",
     log:
@@ -14,7 +14,7 @@ rule list_inputs:
         "../../envs/list_inputs.yaml"
     resources:
         mem_mb=1000,
-        runtime=60,
+        runtime=minutes(60),
     params:
         names_and_paths=RUN.names_and_paths,
         code=code_of("list_inputs"),

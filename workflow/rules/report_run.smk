@@ -19,12 +19,13 @@ rule report_run:
         "../../envs/report_run.yaml"
     resources:
         mem_mb=1000,
-        runtime=30,
+        runtime=minutes(30),
     params:
         config=json_text(RUN.settings_in_use),
         versions=VERSIONS,
         code=code_of("report_run"),
     shell:
         'python "$CLEARFIELD/scripts/report_run.py"'
-        " --metrics {input.metrics:q} --failures '' --figures results/qc --page {output.page:q}"
+        " --metrics {input.metrics:q} --failures ''"
+        ' --figures "$(dirname {input.metrics:q})" --page {output.page:q}'
         " --config {params.config:q} --versions {params.versions:q} > {log:q} 2>&1"

@@ -18,10 +18,10 @@ rule summarize_qc:
         "../../envs/summarize_qc.yaml"
     resources:
         mem_mb=500,
-        runtime=30,
+        runtime=minutes(30),
     params:
         settings=json_of("summarize_qc"),
-        tables=RUN.tables,
+        tables=tables_read,
         code=code_of("summarize_qc"),
     shell:
         # On standard input: 10,000 names do not fit on a command line.

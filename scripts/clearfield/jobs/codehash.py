@@ -2,8 +2,12 @@
 
 import ast
 import hashlib
+import os
+import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 
 
 @cache
@@ -28,24 +32,87 @@ def hash_code(folder: str, script: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def code_files(folder: str, script: str) -> list[Path]:
+def code_files(
+    folder: str, script: str, exists: Callable[[Path], bool] = Path.is_file
+) -> list[Path]:
     """List a script and the modules of `clearfield` that it imports, directly or not, anywhere.
 
     Of a module that imports by name (`import_module`), every string that names a module of its own
-    room counts.
+    room counts. `exists` tells whether there is a file; it may bring it there first.
     """
     package = Path(folder) / "clearfield"
     files = {Path(folder) / f"{script}.py"}
     open_files = list(files)
     while open_files:
-        found = set(_imported(open_files.pop(), package)) - files
+        found = set(_imported(open_files.pop(), package, exists)) - files
         files |= found
         open_files += found
     return sorted(files)
 
 
+def collect_code(
+    fetch: Callable[[str, Path], bool],
+    scripts: tuple[str, ...],
+    others: tuple[str, ...],
+    home: Path,
+) -> Path:
+    """Bring the code of a workflow that lies elsewhere into one folder, with its structure.
+
+    Parameters
+    ----------
+    fetch : callable
+        Takes the path of a file in the repository and where to copy it; tells whether there is one.
+    scripts : tuple of str
+        Names of the scripts, or paths of modules, without suffix; what they import comes with them.
+    others : tuple of str
+        Paths in the repository of further files, which are made executable.
+    home : Path
+        Where the folder is made; its name is a hash of what it holds, so that the same code has
+        the same folder and the code of another version does not take its place.
+
+    Raises
+    ------
+    FileNotFoundError
+        Names a script or a file that the repository does not have.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix="new-", dir=home))
+    tried: dict[Path, bool] = {}
+
+    def exists(path: Path) -> bool:
+        if path not in tried:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tried[path] = fetch(str(path.relative_to(new)), path)
+        return tried[path]
+
+    try:
+        for path in [*(new / f"scripts/{name}.py" for name in scripts), *map(new.joinpath, others)]:
+            if not exists(path):
+                raise FileNotFoundError(path.relative_to(new))
+        for other in others:
+            (new / other).chmod(0o755)
+        for script in scripts:
+            code_files(str(new / "scripts"), script, exists)
+        for path in [path for path, found in tried.items() if found and path.suffix == ".py"]:
+            for room in path.relative_to(new / "scripts").parents[:-1]:
+                exists(new / "scripts" / room / "__init__.py")
+        digest = hashlib.sha256()
+        for path in sorted(path for path, found in tried.items() if found):
+            digest.update(f"{path.relative_to(new)}\0".encode() + path.read_bytes() + b"\0")
+        final = home / digest.hexdigest()[:16]
+        if not final.exists():
+            try:
+                os.rename(new, final)  # noqa: PTH104  (to a name that may be taken meanwhile)
+            except OSError:
+                if not final.exists():
+                    raise
+        return final
+    finally:
+        rmtree(new, ignore_errors=True)
+
+
 @cache
-def _imported(path: Path, package: Path) -> tuple[Path, ...]:
+def _imported(path: Path, package: Path, exists: Callable[[Path], bool]) -> tuple[Path, ...]:
     found = []
     inside = package in path.parents
     text = path.read_text(encoding="utf-8")
@@ -54,7 +121,7 @@ def _imported(path: Path, package: Path) -> tuple[Path, ...]:
     for node in ast.walk(ast.parse(text)):
         if by_name and isinstance(node, ast.Constant) and isinstance(node.value, str):
             if node.value.isidentifier():
-                found += _files_of(path.parent / node.value, ())
+                found += _files_of(path.parent / node.value, (), exists)
             continue
         if isinstance(node, ast.Import):
             names = [(alias.name, ()) for alias in node.names]
@@ -66,7 +133,7 @@ def _imported(path: Path, package: Path) -> tuple[Path, ...]:
         for name, members in names:
             parts = (name or "").split(".")
             if parts[0] == package.name:
-                found += _files_of(package.joinpath(*parts[1:]), members)
+                found += _files_of(package.joinpath(*parts[1:]), members, exists)
     return tuple(found)
 
 
@@ -78,18 +145,20 @@ def _absolute(node: ast.ImportFrom, path: Path, package: Path) -> str | None:
     return ".".join([*above, *(node.module or "").split(".")]).rstrip(".")
 
 
-def _files_of(target: Path, members: tuple[str, ...]) -> list[Path]:
+def _files_of(target: Path, members: tuple[str, ...], exists: Callable[[Path], bool]) -> list[Path]:
     """Give the file of a module; of a package the members that are modules, else its own file."""
-    if not target.is_dir():
-        candidates = [target.with_suffix(".py")]
-    else:
-        modules = {member: (target / member).with_suffix(".py") for member in members}
-        candidates = [path for path in modules.values() if path.is_file()]
-        others = [member for member, path in modules.items() if not path.is_file()]
-        if others or not members:
-            package = target / "__init__.py"
-            candidates += [package, *(_exported(package, member) for member in others)]
-    return [path for path in candidates if path.is_file()]
+    module, package = target.with_suffix(".py"), target / "__init__.py"
+    if target.name != "clearfield" and exists(module):
+        return [module]
+    if not exists(package):
+        return []
+    modules = {member: (target / member).with_suffix(".py") for member in members}
+    found = {member: path for member, path in modules.items() if exists(path)}
+    others = [member for member in members if member not in found]
+    candidates = list(found.values())
+    if others or not members:
+        candidates += [package, *(_exported(package, member) for member in others)]
+    return [path for path in candidates if exists(path)]
 
 
 def _exported(package: Path, name: str) -> Path:

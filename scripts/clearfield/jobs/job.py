@@ -52,6 +52,7 @@ def _call(function: Callable[..., None]) -> None:
     import errno
 
     from ..errors import ClearfieldError
+    from .joblog import MEND_AND_REPEAT, OUT_OF_MEMORY
 
     names = [argument.removeprefix("--").replace("-", "_") for argument in sys.argv[1::2]]
     try:
@@ -71,14 +72,14 @@ def _call(function: Callable[..., None]) -> None:
             or "can't start new thread" in str(error)
         ):
             sys.exit(
-                "error: the job ran out of memory; give it more with "
+                f"error: {OUT_OF_MEMORY}; give it more with "
                 f"--set-resources {function.__name__}:mem_mb=N, or run fewer jobs at once"
             )
         if not isinstance(error, OSError):
             raise
         sys.exit(
             f"error: {error.strerror or error}: {error.filename or 'while writing results'}; "
-            "mend that (free space, permissions, a missing file) and run the same command again"
+            f"{MEND_AND_REPEAT} and run the same command again"
         )
 
 

@@ -10,6 +10,10 @@ UNFINISHED = (
 )
 """What the log holds while a job runs, so that it stays there when the job is killed."""
 
+OUT_OF_MEMORY = "the job ran out of memory"
+MEND_AND_REPEAT = "mend that (free space, permissions, a missing file)"
+"""How the sentences begin of what may end otherwise when it is tried again."""
+
 INTERRUPTED = "error: interrupted; run the same command again\n"
 
 

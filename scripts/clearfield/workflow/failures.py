@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import ClearfieldError
-from ..jobs.joblog import INTERRUPTED, UNFINISHED
+from ..jobs.joblog import INTERRUPTED, MEND_AND_REPEAT, OUT_OF_MEMORY, UNFINISHED
 from ..results.whole_files import remove_orphans, replacing
-from .submissions import Failed, last_of, listen
+from .submissions import Failed, last_of, listen, try_only_what_may_end_otherwise
 
 CHAIN = (
     "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
@@ -75,6 +75,7 @@ def start_run(
     for note in notes:
         print(note, file=sys.stderr)
     listen()
+    try_only_what_may_end_otherwise(is_final)
     try:
         remove_orphans(RESULTS)
         if targets and SIDE_TARGETS.issuperset(targets):
@@ -218,12 +219,28 @@ def _is_new(path: Path, begin: int) -> bool:
         return False
 
 
+def is_final(log: str) -> bool:
+    """Tell whether a job would fail the same way again: its log of this run says a user's mistake.
+
+    More memory, more time or another node may help where it was killed or found no memory, and
+    where a disk did not answer.
+    """
+    begin = CONFIG.stat().st_mtime_ns if CONFIG.exists() else 0
+    why = _read_failure(Path(log), begin)
+    if why is None or why["remedy"].startswith("a bug of clearfield"):
+        return False
+    sentence = f"error: {why['reason']}; {why['remedy']}\n"
+    return sentence != UNFINISHED and not (
+        OUT_OF_MEMORY in sentence or why["remedy"].startswith(MEND_AND_REPEAT)
+    )
+
+
 def _of_killed(failed: Failed, rule: str, reason: str) -> dict[str, str]:
     """Tell what ended a job on a cluster, where fewer --cores would not help."""
     said = f" ({failed.said})" if failed.said else ""
     remedy = (
         f"give it more with --set-resources {rule}:mem_mb=N or {rule}:runtime=MINUTES; no job gets "
-        "more memory than mem_mb at the top of the profile"
+        "more than mem_mb and runtime at the top of the profile"
     )
     return {"reason": reason + said, "remedy": remedy}
 

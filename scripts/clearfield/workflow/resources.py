@@ -203,10 +203,18 @@ def _choices(settings: dict) -> list[dict]:
 def job_runtime_min(rule: str, geometry: Geometry) -> int:
     """Estimate the time of a job in minutes, generously: a scheduler ends what runs longer.
 
-    A file server may give 10 MB/s; the slowest filter (dog) takes 0.3 s for a million pixels.
+    A file server may give 10 MB/s; the slowest filter (dog) takes 0.3 s for a million pixels. To
+    start Snakemake and Python from a slow one may take a minute.
+
+    Examples
+    --------
+    >>> job_runtime_min("plot_qc", Geometry(2**20, 2**17, 2**16, 8, False))
+    2
+    >>> job_runtime_min("plot_qc", Geometry(2**30, 2**17, 2**16, 8192, False))
+    14
     """
     minutes_per_gb = 4 if rule in ("load_stack", "keep_stack", "project_stack") else 12
-    return 5 + -(-minutes_per_gb * geometry.file_bytes // 2**30)
+    return max(2, 2 + round(minutes_per_gb * geometry.file_bytes / 2**30))
 
 
 def job_disk_mb(rule: str, geometry: Geometry, config: dict) -> int:

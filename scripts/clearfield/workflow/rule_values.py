@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 from snakemake.common import overwrite_function_params
+from snakemake.io import flag
+from snakemake.path_modifier import PATH_MODIFIER_FLAG, PathModifier
 from snakemake.resources import Resource
 
 from ..jobs.codehash import hash_code
@@ -32,7 +34,16 @@ def _for_each_job(function: Callable) -> Callable:
     return function
 
 
-def rule_values(run: Run, scripts: str) -> SimpleNamespace:
+def _has_prefix(modifier: PathModifier | None) -> bool:
+    """Tell whether a module, or one that it is in, was given `prefix:` or `replace_prefix:`."""
+    return modifier is not None and bool(
+        modifier.prefix or modifier.modifies_prefixes or _has_prefix(modifier.inner_modifier)
+    )
+
+
+def rule_values(
+    run: Run, scripts: str, *, modifier: PathModifier | None = None, longest_min: int | None = None
+) -> SimpleNamespace:
     """Give the functions that rules name as their inputs, params and resources.
 
     Parameters
@@ -41,6 +52,10 @@ def rule_values(run: Run, scripts: str) -> SimpleNamespace:
         The checked config and its samples.
     scripts : str
         Folder of the rules' scripts.
+    modifier : PathModifier, optional
+        Snakemake's, which puts the `prefix:` of a module before paths.
+    longest_min : int, optional
+        The minutes that no job may ask for more than.
 
     Returns
     -------
@@ -48,11 +63,26 @@ def rule_values(run: Run, scripts: str) -> SimpleNamespace:
         ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
+        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables`` is what
+        summarize_qc reads. ``minutes`` keeps a time within the limit.
     """
+    prefixed = _has_prefix(modifier)
+
+    def as_it_stands(files):
+        """Keep a module's prefix, which is for results, away from raw files."""
+        return [flag(file, PATH_MODIFIER_FLAG) for file in files] if prefixed else files
+
+    def tables():
+        """List `Run.tables` as a prefix has them; of a param that reads inputs no edit is seen."""
+        return [modifier.replace_prefix(line) if prefixed else line for line in run.tables]
+
+    def minutes(wanted):
+        """Give the minutes to ask for."""
+        return min(wanted, longest_min or wanted)
 
     @_for_each_job
     def raw_files(wildcards):
-        files = run.samples[wildcards.sample].files
+        files = as_it_stands(run.samples[wildcards.sample].files)
         return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
     @_for_each_job
@@ -98,7 +128,7 @@ def rule_values(run: Run, scripts: str) -> SimpleNamespace:
 
         @_for_each_job
         def runtime(wildcards, attempt):
-            return job_runtime_min(rule, geometry(wildcards)) * attempt
+            return minutes(job_runtime_min(rule, geometry(wildcards)) * attempt)
 
         return runtime
 
@@ -114,5 +144,6 @@ def rule_values(run: Run, scripts: str) -> SimpleNamespace:
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of,
+        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands, tables=tables(),
+        minutes=minutes,
     )  # fmt: skip

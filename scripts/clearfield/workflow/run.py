@@ -42,6 +42,11 @@ class Run:
         self.example_elsewhere = source == "resources/example/*.tif" and elsewhere
         if self.example_elsewhere:
             source = str(Path(clone) / source)  # the one default that works from anywhere
+            if not Path(source).parent.exists():
+                raise ClearfieldError(
+                    "config: samples names the embedded example, which a remote workflow does not "
+                    "bring along; name files of your own"
+                )
         self.left_out: list[str] = []  # what its glob found that is no image
         self.samples = find_samples(source, sample_schema, config_schema, self.left_out)
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}

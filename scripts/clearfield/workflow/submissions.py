@@ -1,9 +1,11 @@
 """What a scheduler said of the submissions that failed, and which samples were in each.
 
 Snakemake 9 drops what its executors say as soon as the jobs are a group: of a partition that does
-not exist the user would read "Error in group" and no more.
+not exist the user would read "Error in group" and no more. It also tries every failed job again,
+and asks for the sum of its jobs' minutes, however long the partition lets a job run.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 
@@ -55,6 +57,72 @@ def listen() -> None:
         last_of.update(dict.fromkeys(samples, failed))
 
     GroupJob.log_error = log_and_note
+
+
+def try_only_what_may_end_otherwise(is_final: Callable[[str], bool]) -> None:
+    """From now on, try no job again whose log says what the user has to mend.
+
+    Parameters
+    ----------
+    is_final : callable
+        Tells of the path of a log whether the job would fail the same way again. One such job of a
+        submission is enough: the others would be discarded with it once more.
+    """
+    from snakemake.jobs import GroupJob, Job
+
+    for kind in (Job, GroupJob):
+        times = kind.restart_times.fget
+        if hasattr(times, "__wrapped__"):
+            continue
+
+        @wraps(times)
+        def restart_times(job, times=times):
+            return 0 if any(is_final(str(log)) for log in job.log) else times(job)
+
+        kind.restart_times = property(restart_times)
+
+
+_longest_min: list[int] = []
+
+
+def limit_minutes(resources) -> int | None:
+    """From now on, ask for no more minutes for all jobs of a submission than the profile allows.
+
+    A scheduler lets a submission that asks for more than its partition gives wait for ever; and
+    the sum of its jobs' minutes is large because each estimate is generous.
+
+    Parameters
+    ----------
+    resources : Resources
+        Snakemake's for the whole run. Their ``runtime`` is the limit; it is taken out, because
+        Snakemake would take it for the sum of all jobs at one time.
+
+    Returns
+    -------
+    int or None
+        The limit, also to a second module of a workflow; None where there is none.
+    """
+    if "runtime" in resources and resources["runtime"].value is not None:
+        _longest_min[:] = [resources["runtime"].value]
+        resources["runtime"] = None
+    if not _longest_min:
+        return None
+    from snakemake.jobs import GroupJob
+
+    of_group = GroupJob.resources.fget
+    if not hasattr(of_group, "__wrapped__"):
+
+        @wraps(of_group)
+        def within_limit(group):
+            new = group._resources is None
+            found = of_group(group)
+            if new and (found.get("runtime") or 0) > _longest_min[0]:
+                group._resources["runtime"] = _longest_min[0]
+                found = of_group(group)
+            return found
+
+        GroupJob.resources = property(within_limit)
+    return _longest_min[0]
 
 
 def shorten(message: str) -> str:

@@ -1,1 +1,0 @@
-"""The workflow's scripts; Snakemake's own process imports `scripts.clearfield` from here."""
