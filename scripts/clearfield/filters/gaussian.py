@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import ClearfieldError
+from .blas import one_blas_thread
 from .gaussian_matrices import (
     BLOCK,
     Block,
@@ -87,8 +88,7 @@ def difference_of_gaussians(
         Standard deviations in pixels, 0 <= low_sigma < high_sigma.
     threads : int, optional
         Default: the CPUs that this process may use. The result has the same bits on any number.
-        Fastest where NumPy's own products take one thread (``OPENBLAS_NUM_THREADS=1`` before it
-        is imported), as in the workflow's jobs.
+        NumPy's own threads are put aside meanwhile (`clearfield.filters.blas`).
 
     Returns
     -------
@@ -297,8 +297,9 @@ def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, 
     """Yield the blocks of one band; its rows are given back before those of the next are read."""
     first, count = max(0, top - reach), len(results)
     rows = np.asarray(image[first : bottom + reach])
-    for blur in blurs:
-        blur.start(top, bottom, rows, first, threads)
+    with one_blas_thread():
+        for blur in blurs:
+            blur.start(top, bottom, rows, first, threads)
 
     def finish(y0: int, y1: int, x0: int, x1: int) -> None:
         tile = slice(y0 % _RESULT_ROWS, (y1 - 1) % _RESULT_ROWS + 1), slice(x0, x1)
@@ -315,7 +316,8 @@ def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, 
 
     for start in range(top, bottom, _RESULT_ROWS):
         stop = min(start + _RESULT_ROWS, bottom)
-        run_tasks(finish, _tiles(start, stop, image.shape[1]), threads)
+        with one_blas_thread():  # not while the caller has its turn
+            run_tasks(finish, _tiles(start, stop, image.shape[1]), threads)
         yield start, stop, [result[: stop - start] for result in results]
 
 
