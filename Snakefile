@@ -24,6 +24,7 @@ include: "workflow/rules/explore_parameters.smk"
 
 
 rule all:
+    """Make everything that the config asks for."""
     default_target: True
     input:
         for_samples("results/projections/{sample}.ome.tif"),

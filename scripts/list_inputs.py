@@ -20,12 +20,13 @@ def list_inputs(table: str) -> None:
 
     files = [line.partition("\t") for line in sys.stdin.read().split("\n") if line]
     unread: list[str] = []
+    notes: dict[str, None] = {}
     listed: set[str] = set()
 
     def rows():
         for sample, _, path in files:
             try:
-                for row in describe_series(sample, path, open_series(path), unread):
+                for row in describe_series(sample, path, open_series(path), unread, notes):
                     listed.add(path)
                     yield row
             except Exception as error:  # one file must not hide the others
@@ -33,6 +34,8 @@ def list_inputs(table: str) -> None:
                 unread.append(f"{sample}: {error if known else f'{path}: {error!r}'}")
 
     count = write_inputs(table, rows())
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
     for reason in unread:
         print(f"not listed: {reason}", file=sys.stderr)
     if not count:

@@ -9,6 +9,14 @@ def load_stack(path: str, sample: str, stack: str, settings: dict, threads: int)
 
     found = load(path, stack, settings, threads=threads)
     how = "decoded" if found.files == [""] else "used in place"
+    source = found.source
+    if "series_in_file" in source:
+        print(
+            f"{sample}: series {source['series']} of {source['series_in_file']}, counted from 0; "
+            "for all of them run the target list_inputs, and take results/inputs.tsv as samples"
+        )
+    for note in source.get("notes", ()):
+        print(f"{sample}: {note}")
     print(f"{sample}: TCZYX {' x '.join(map(str, found.shape))} of {found.dtype}, {how}")
 
 

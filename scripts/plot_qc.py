@@ -74,7 +74,13 @@ def plot_qc(
             rows[time, index] |= {"range_low": low, "range_high": high}
 
     pixel_um, (first, last) = before.pixel_size_um, stack["planes"]
-    method = stack["project_stack"]["method"]
+    method, source = stack["project_stack"]["method"], stack["source"]
+    whole = last - first + 1 == stack["depth"]
+    recorded = {
+        "projection": method if whole else f"{method} of planes {first} to {last} (counted from 0)"
+    }
+    if "series_in_file" in source:
+        recorded["series"] = f"{source['series']} of {source['series_in_file']}"
     calibration = f"{pixel_um['x']:.4g} µm/px" if pixel_um["x"] else "not calibrated"
     drawn = draw_figure(
         sample,
@@ -95,6 +101,7 @@ def plot_qc(
                 "channel": index,
                 "channel_name": before.channel_names[index],
                 **rows[time, index],
+                **recorded,
             }
             for time, index in sorted(rows)
         ],

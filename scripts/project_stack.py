@@ -49,7 +49,15 @@ def project_stack(
     )  # fmt: skip
     with replacing(statistics) as temporary:
         temporary.write_text(
-            json.dumps({"statistics": found, "planes": [first, last], **provenance}) + "\n"
+            json.dumps(
+                {
+                    "statistics": found,
+                    "planes": [first, last],
+                    "depth": description.shape[2],
+                    **provenance,
+                }
+            )
+            + "\n"
         )
     print(f"{Path(projection).name}: {method} of planes {first} to {last}")
 

@@ -13,9 +13,11 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     metrics : str
         The table to write. Rows stand in the order of standard input, which names the samples'
         tables, a path a line; they pass one at a time, so 10,000 need no more memory than one.
+        Behind a tab may stand the columns of the user's own sheet, as JSON.
     settings : dict
         The thresholds of `summarize_qc` in the config.
     """
+    import json
     import sys
     from collections import Counter
     from pathlib import Path
@@ -23,17 +25,21 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT, read_table, write_table
     from clearfield.qc.verdict import judge
 
-    paths = [Path(line) for line in sys.stdin.read().split("\n") if line]
+    # A name of old may hold a tab; the columns are an object of JSON.
+    lines = [line.partition("\t{") for line in sys.stdin.read().split("\n") if line]
+    paths = [Path(path) for path, _, _ in lines]
+    groups = [json.loads(f"{{{text}" if found else "{}") for _, found, text in lines]
+    own = dict.fromkeys(column for columns in groups for column in columns)
     counts: Counter[str] = Counter()
 
     def rows():
-        for path in paths:
+        for path, columns in zip(paths, groups, strict=True):
             for row in read_table(path):
                 status, reason = judge(row, settings)
                 counts[status] += 1
-                yield row | {"status": status, "reason": reason}
+                yield row | {"status": status, "reason": reason} | columns
 
-    write_table(metrics, [*KEYS, *VERDICT, *COLUMNS], rows())
+    write_table(metrics, [*KEYS, *VERDICT, *COLUMNS, *own], rows())
     summary = ", ".join(f"{counts[status]} {status}" for status in ("ok", "warn", "fail"))
     print(f"{len(paths)} samples, {counts.total()} rows: {summary}")
     names = {path.name for path in paths}

@@ -6,6 +6,7 @@ Names are imported on first use, so that a job pays only for what it needs.
 __version__ = "0.1.0"
 
 _HOME = {
+    "ClearfieldError": "errors",
     "black_tophat": "filters.morphology",
     "difference_of_gaussians": "filters.gaussian",
     "minmax_filter_background": "filters.morphology",

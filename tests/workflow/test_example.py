@@ -157,3 +157,11 @@ def test_the_workflow_is_linted_and_formatted():
     check(*ruff, "check", ".")
     check(*ruff, "format", "--check", ".")
     check(sys.executable, "-m", "snakemake", "--lint")
+
+
+def test_each_target_is_described_where_snakemake_lists_them(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    for line in ("list_inputs", "explore_parameters", "all"):
+        found = next(text for text in done.stdout.splitlines() if text.split()[:1] == [line])
+        assert len(found.split()) > 3, found

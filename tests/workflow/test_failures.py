@@ -7,7 +7,9 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from clearfield.jobs.joblog import INTERRUPTED, UNFINISHED
 from clearfield.workflow import failures
 from clearfield.workflow.submissions import Failed
@@ -117,6 +119,20 @@ def test_mended_the_same_command_does_only_what_is_missing(night, tmp_path):
         assert not (results / "qc" / gone).exists()
     assert "cut short" not in (results / "report/index.html").read_text(encoding="utf-8")
     assert "Nothing to be done" in runner.run().text
+
+
+@pytest.mark.parametrize(
+    ("target", "sample", "status"),
+    [("explore_parameters", "s00", 0), ("explore_parameters", "s03", 1), ("list_inputs", "s00", 0)],
+)
+def test_a_look_beside_the_run_keeps_its_report(night, tmp_path, target, sample, status):
+    runner = night[0].copy(tmp_path / "run")
+    report = ("qc/failures.tsv", "qc/metrics_partial.tsv", "report/index.html", "config.yaml")
+    before = {name: (runner.folder / "results" / name).read_bytes() for name in report}
+    runner.config["explore_parameters"] = {"radii": [2], "sample": sample}
+    done = runner.run("--nolock", target, status=status)
+    assert target in done.samples if status == 0 else "cut short or damaged" in done.text
+    assert before == {name: (runner.folder / "results" / name).read_bytes() for name in report}
 
 
 def test_failed_samples_taken_from_the_run_leave_a_complete_summary(night, tmp_path):
@@ -261,3 +277,64 @@ def test_a_failure_of_an_earlier_run_is_not_one_of_this(logs):
     assert failures.find_failures(["old"]) == []
     logs("load_stack", "old", "error: a; b\n", age=-1)
     assert len(failures.find_failures(["old"])) == 1
+
+
+def test_the_end_of_a_run_says_how_it_went_and_which_series_were_taken(tmp_path):
+    """A file of two series gives its first; log, terminal, card and page say so."""
+    runner = Runner(tmp_path / "run")
+    write_stack(runner.folder / "raw/one.tif", 1, (3, 32, 32))
+    two = write_stack(runner.folder / "raw/two.ome.tif", 2, (3, 32, 32))
+    with tifffile.TiffWriter(two, ome=True) as writer:
+        for seed in (3, 4):
+            plane = np.random.default_rng(seed).integers(0, 99, (3, 32, 32 + seed), np.uint16)
+            writer.write(plane, metadata={"axes": "ZYX"}, photometric="minisblack")
+    runner.config = {"samples": "raw/*.tif", "subtract_background": {"tophat": {"radius": 4}}}
+    text = runner.run().text
+    results = runner.folder / "results"
+    rows = {row["sample"]: row for row in read_tsv(results / "qc/metrics.tsv")}
+    assert {name: row["series"] for name, row in rows.items()} == {"one": "", "two": "0 of 2"}
+    assert {row["projection"] for row in rows.values()} == {"max"}
+    counts = [[row["status"] for row in rows.values()].count(s) for s in ("ok", "warn", "fail")]
+    assert "2 samples: {} ok, {} warn, {} fail\n".format(*counts) in text
+    assert "1 of them is series 0 of 2 of its file" in text
+    assert "The page of the run: results/report/index.html" in text
+    log = (results / "logs/load_stack/two.log").read_text("utf-8")
+    assert "two: series 0 of 2, counted from 0" in log and "list_inputs" in log
+    assert "series" not in (results / "logs/load_stack/one.log").read_text("utf-8")
+    page = (results / "report/index.html").read_text("utf-8")
+    assert "1 sample is one series of a file that holds several" in page
+    assert "<li>series 0 of 2 of its file</li>" in page
+
+
+def test_the_example_in_a_folder_of_its_own_says_that_it_is_the_example(tmp_path):
+    said = "No samples are named, so these are the simulated stacks of the example, not yours."
+    text = Runner(tmp_path / "example").run().text
+    assert text.count(said) == 2  # at the start and at the end
+    own = Runner(tmp_path / "own")
+    write_stack(own.folder / "raw/a.tif", 1, (3, 32, 32))
+    own.config = {"samples": "raw/*.tif"}
+    assert said not in own.run().text
+
+
+def test_columns_of_the_users_own_reach_the_table_and_the_page_also_of_a_failed_run(tmp_path):
+    runner = Runner(tmp_path / "run")
+    for name in ("a", "b"):
+        write_stack(runner.folder / f"raw/{name}.tif", 1, (3, 32, 32))
+    sheet = runner.folder / "s.tsv"
+    rows = ["sample\tpath\tcondition\tnotes", "a\traw/a.tif\tcontrol\t<b>5'</b>", "b\traw/b.tif"]
+    sheet.write_text("\n".join(rows) + "\n", "utf-8")
+    runner.config = {"samples": "s.tsv"}
+    assert runner.run().samples["plot_qc"] == ["a", "b"]
+    results = runner.folder / "results"
+    own = [(row["condition"], row["notes"]) for row in read_tsv(results / "qc/metrics.tsv")]
+    assert own == [("control", "<b>5'</b>"), ("", "")]
+    page = (results / "report/index.html").read_text("utf-8")
+    assert ">condition</th>" in page and "control" in page and "<b>5'</b>" not in page
+    # An edit of such a column makes the summary anew, and nothing else.
+    sheet.write_text("\n".join(rows).replace("control", "treated") + "\n", "utf-8")
+    assert runner.run().samples == {"summarize_qc": [""], "report_run": [""]}
+    assert read_tsv(results / "qc/metrics.tsv")[0]["condition"] == "treated"
+    (runner.folder / "raw/b.tif").write_bytes(b"")
+    runner.run(status=1)
+    (row,) = read_tsv(results / "qc/metrics_partial.tsv")
+    assert row["condition"] == "treated"

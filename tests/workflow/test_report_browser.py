@@ -149,7 +149,7 @@ def browser(tmp_path):
     one.close()
 
 
-def make_run(folder: Path, samples: int, *, failed: bool = False) -> Path:
+def make_run(folder: Path, samples: int, *, failed: bool = False, long: bool = False) -> Path:
     """Write a metrics table, figures and the page of a run that never was."""
     from PIL import Image
 
@@ -160,6 +160,7 @@ def make_run(folder: Path, samples: int, *, failed: bool = False) -> Path:
     picture.save(folder / "figure.png", compress_level=1)
     for index in range(samples):
         name = EVIL if index == 3 else f"well {index:04d}"
+        name += "_" + "x" * 100 if long else ""
         os.link(folder / "figure.png", quality / f"{name}.png")
         for channel in range(2):
             row = dict.fromkeys([*KEYS, *VERDICT, *COLUMNS], "0.5")
@@ -180,7 +181,8 @@ def make_run(folder: Path, samples: int, *, failed: bool = False) -> Path:
         writer.writerows(rows)
     if failed:
         (quality / "failures.tsv").write_text(
-            "sample\trule\treason\tremedy\nbroken\tload_stack\tends <b>early\tcopy it again\n"
+            "sample\trule\treason\tremedy\n"
+            f"broken\tload_stack\tends <b>early{'/x' * 100 * long}\tcopy it again\n"
         )
     page = folder / "results" / "report" / "index.html"
     page.parent.mkdir()
@@ -265,6 +267,46 @@ def test_page_sorts_filters_and_opens_figures(browser, tmp_path):
             if target["url"].endswith("/results/qc/well%200039.png")
         ]  # fmt: skip
     assert opened
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("width", [600, 1280, 2560])
+def test_wide_tables_scroll_in_frames_of_their_own(browser, tmp_path, width):
+    # Names and paths as long as a file system allows, and values far from all others.
+    page = make_run(tmp_path, 12, failed=True, long=True)
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width, height=900, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    browser.open(page)
+    browser.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert browser.evaluate(
+        "[...document.querySelectorAll('table')].filter(e => !e.closest('.dt-scroll'))"
+        ".every(e => e.parentElement.matches('.frame[tabindex=\"0\"][aria-label]'))"
+    )
+    assert browser.evaluate("document.querySelectorAll('.frame').length") == 3
+    wide, visible = browser.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert wide <= visible
+    # The first column stays where a frame is scrolled to its end.
+    for frame, cell in (
+        ("#failures .frame", "#failures tbody td"),
+        (".dt-scroll-body", ".dt-scroll-body tbody td"),
+    ):
+        moved = browser.evaluate(
+            f"(() => {{ const f = document.querySelector('{frame}');"
+            f"const c = document.querySelector('{cell}'); f.scrollLeft = 1e6;"
+            "return [f.scrollLeft, c.getBoundingClientRect().x - f.getBoundingClientRect().x] })()"
+        )
+        if width == 600:
+            assert moved[0] > 0
+        assert 0 <= moved[1] <= 2
+    # A long name breaks into lines, and runs over no other column.
+    assert browser.evaluate(
+        f"{ROWS}.every(r => r.querySelector('a').getBoundingClientRect().right"
+        " <= r.children[0].getBoundingClientRect().right)"
+    )
     assert browser.complaints() == []
 
 

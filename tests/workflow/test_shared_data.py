@@ -63,6 +63,8 @@ def test_every_file_goes_through_or_to_its_error(shared_data, tmp_path):
 
     runner = Runner(tmp_path / "run")
     manifest = read_tsv(shared_data / "MANIFEST.tsv", quoting=csv.QUOTE_NONE)
+    # Archives of NumPy arrays are no files of a microscope.
+    manifest = [row for row in manifest if not row["path"].endswith(".npz")]
     files = [str(shared_data / row["path"]) for row in manifest]
     files.append(str(shared_data / "01_zstack_tiff/leica_stack"))
     sheet = "sample\tpath\n" + "".join(f"{name_of(path)}\t{path}\n" for path in files)

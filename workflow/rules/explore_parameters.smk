@@ -3,6 +3,7 @@
 
 
 rule explore_parameters:
+    """Draw one plane under many filter sizes."""
     input:
         projection=f"results/projections/{RUN.explored}.ome.tif",
     output:

@@ -3,6 +3,7 @@
 
 
 rule list_inputs:
+    """List each series of each file, as a sample sheet."""
     input:
         raw=RUN.raw_files,
     output:

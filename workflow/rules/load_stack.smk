@@ -4,6 +4,7 @@
 
 
 rule load_stack:
+    """Find where the planes of a raw file lie, and what they mean."""
     input:
         raw=raw_files,
     output:
@@ -28,6 +29,7 @@ rule load_stack:
 
 
 rule keep_stack:
+    """Keep a stack as an OME-TIFF."""
     input:
         stack="results/stacks/{sample}.stack",
         raw=raw_files,

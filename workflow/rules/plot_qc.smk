@@ -3,6 +3,7 @@
 
 
 rule plot_qc:
+    """Draw the QC figure of a sample and measure it."""
     input:
         projection="results/projections/{sample}.ome.tif",
         statistics="results/projections/{sample}.json",

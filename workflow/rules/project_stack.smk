@@ -3,6 +3,7 @@
 
 
 rule project_stack:
+    """Project a stack along Z."""
     input:
         stack="results/stacks/{sample}.stack",
         raw=raw_files,

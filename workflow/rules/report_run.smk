@@ -2,6 +2,7 @@
 
 
 rule report_run:
+    """Make one page for the whole run."""
     input:
         metrics="results/qc/metrics.tsv",
         figures=for_samples("results/qc/{sample}.png"),

@@ -3,6 +3,7 @@
 
 
 rule subtract_background:
+    """Subtract the background of a projection."""
     input:
         projection="results/projections/{sample}.ome.tif",
     output:
@@ -29,6 +30,7 @@ rule subtract_background:
 
 
 rule save_background:
+    """Write what was subtracted."""
     input:
         projection="results/projections/{sample}.ome.tif",
     output:

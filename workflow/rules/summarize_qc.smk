@@ -2,6 +2,7 @@
 
 
 rule summarize_qc:
+    """Gather the QC numbers of all samples, each judged."""
     input:
         tables=for_samples("results/qc/samples/{sample}.tsv"),
     output:
@@ -20,9 +21,10 @@ rule summarize_qc:
         runtime=30,
     params:
         settings=json_of("summarize_qc"),
+        tables=RUN.tables,
         code=code_of("summarize_qc"),
     shell:
         # On standard input: 10,000 names do not fit on a command line.
-        "printf '%s\\n' {input.tables:q} | python \"$CLEARFIELD/scripts/summarize_qc.py\""
+        "printf '%s\\n' {params.tables:q} | python \"$CLEARFIELD/scripts/summarize_qc.py\""
         " --folder results/qc/samples --metrics {output.metrics:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"

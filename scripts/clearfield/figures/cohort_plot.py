@@ -139,7 +139,7 @@ def draw_cohort(rows: list[dict], outliers: list[dict]) -> Figure | None:
             is_far = np.array([(column, m["sample"], m["time"], name) in far for m in members])
             for chosen, colour in ((~is_far, BLUE), (is_far, VERMILLION)):
                 axes.plot(
-                    columns[chosen], values[chosen], ".", color=colour, markersize=5,
+                    columns[chosen], values[chosen], "o", color=colour, markersize=4.5,
                     alpha=0.55 if colour == BLUE else 1.0, markeredgewidth=0,
                 )  # fmt: skip
             axes.plot([place - 0.38, place + 0.38], [np.median(values)] * 2, color="black")

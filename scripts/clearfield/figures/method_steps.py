@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..methods.known_methods import method_of
 from .grey_image import shrink
 
 
@@ -38,38 +39,6 @@ def list_steps(
     Result [0, 0, 4, 0, 0]
     """
     image = np.asarray(projection[0 : projection.shape[0]])
-    method, light = channel["method"], channel["light_background"]
-    if method == "minmax":
-        from ..filters.morphology import maximum_filter, minimum_filter
-
-        names = ("Minimum", "Maximum"), ("min_size", "max_size")
-        filters = (minimum_filter, maximum_filter)
-        first, second = (1, 0) if light else (0, 1)
-        once = filters[first](image, channel[names[1][first]])
-        twice = filters[second](once, channel[names[1][second]])
-        steps = [
-            (f"{names[0][first]}, {channel[names[1][first]]} px", once, False),
-            (
-                f"{names[0][second]} of the {names[0][first].lower()}, "
-                f"{channel[names[1][second]]} px",
-                twice,
-                False,
-            ),
-        ]
-    elif method == "dog":
-        from ..filters.gaussian import gaussian
-
-        steps = [
-            (f"Gaussian, sigma {channel[key]:g} px", gaussian(image, channel[key]), False)
-            for key in ("low_sigma", "high_sigma")
-        ]
-    elif method == "tophat":
-        from ..filters.morphology import closing, opening
-
-        name, filtered = ("Closing", closing) if light else ("Opening", opening)
-        radius = channel["radius"]
-        steps = [(f"{name}, disk radius {radius} px", filtered(image, radius), False)]
-    else:
-        steps = []
+    steps = [(caption, step, False) for caption, step in method_of(channel).steps(image, channel)]
     steps = [("Original", image, False), *steps, ("Result", result, True)]
     return [(caption, shrink(step, size), scale) for caption, step, scale in steps]

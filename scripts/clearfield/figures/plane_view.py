@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..methods.known_methods import method_of
 from .grey_image import grey_range, profile_of, shrink, shrink_marks
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def find_background(
     """
     if channel["method"] == "none":
         return np.broadcast_to(np.zeros((), projection.dtype), projection.shape)
-    if channel["method"] != "dog" and not any(
+    if not method_of(channel).FLOAT_BACKGROUND and not any(
         clipped[count] for count in ("clipped_low", "clipped_high", "nonfinite")
     ):
         offset = output.get("offset", 0) if output["negative"] == "offset" else 0
@@ -273,6 +274,8 @@ def _clipped_marks(
     high = float(np.iinfo(dtype).max) if unsigned else np.inf
     offset = output.get("offset", 0) if output["negative"] == "offset" else 0
 
+    inexact = method_of(channel).COMPUTES_IN_FLOAT
+
     def difference(rows: slice) -> np.ndarray:
         image = np.asarray(projection[rows]).astype(np.float64)
         estimate = np.asarray(background[rows])
@@ -280,10 +283,10 @@ def _clipped_marks(
 
     def below(rows: slice) -> np.ndarray:
         # An exact 0 of a difference of Gaussians is next to none.
-        return result[rows] <= low if channel["method"] == "dog" else difference(rows) < low
+        return result[rows] <= low if inexact else difference(rows) < low
 
     def above(rows: slice) -> np.ndarray:
-        return result[rows] >= high if channel["method"] == "dog" else difference(rows) > high
+        return result[rows] >= high if inexact else difference(rows) > high
 
     return {
         name: shrink_marks(result, size, cut) if clipped[name] else None

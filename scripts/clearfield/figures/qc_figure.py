@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..methods.known_methods import method_of
 from .canvas import (
     BLACK,
     BLUE,
@@ -46,20 +47,6 @@ STEPS_TITLE = 24
 PLOTS_LEAST = 240
 PLOTS_FROM = 56  # from the last colour bar to the plots: their own tick labels
 
-METHOD_NAMES = {
-    "tophat": "top-hat",
-    "minmax": "minimum–maximum filter",
-    "dog": "difference of Gaussians",
-    "none": "no subtraction",
-}
-SIZE_NAMES = {
-    "radius": "disk radius",
-    "min_size": "minimum window",
-    "max_size": "maximum window",
-    "low_sigma": "low sigma",
-    "high_sigma": "high sigma",
-}
-
 
 def panel_limit(rows: int) -> int:
     """Choose the longer side of an image panel, px, for a figure of so many rows."""
@@ -75,13 +62,14 @@ def describe_settings(channel: dict) -> str:
     ...                    "sizes_um": {"radius": 8.75}})
     'top-hat, disk radius 25 px = 8.75 µm'
     """
-    parts = [METHOD_NAMES[channel["method"]]]
-    for size, name in SIZE_NAMES.items():
-        if size in channel:
-            text = f"{name} {channel[size]:g} px"
-            if channel.get("sizes_um"):
-                text += f" = {channel['sizes_um'][size]:.4g} µm"
-            parts.append(text)
+    method = method_of(channel)
+    parts = [method.TEXT]
+    for size, name in method.SIZES.items():
+        text = f"{name} {channel[size]:g} px"
+        if channel.get("sizes_um"):
+            text += f" = {channel['sizes_um'][size]:.4g} µm"
+        parts.append(text)
+    parts += [f"{name}: {'on' if channel[name] else 'off'}" for name in method.OPTIONS]
     if channel["light_background"] and channel["method"] != "none":
         parts.append("dark objects on light background")
     return ", ".join(parts)

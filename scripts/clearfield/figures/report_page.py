@@ -15,8 +15,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from .card_reasons import merge_reasons
 from .cohort_plot import SHOWN, draw_cohort, find_outliers, to_number
 from .methods_paragraph import write_methods
+from .page_template import HEAD, SCRIPT, STYLE
 
 WORST_FIRST = ("fail", "warn", "ok")
 THUMBNAIL = 360  # px wide
@@ -68,11 +70,12 @@ def write_page(
     """
     samples = group_by_sample(rows)
     link = quote(Path(os.path.relpath(figures, page.parent)).as_posix())
-    yield _HEAD.format(
-        title="clearfield: quality of a run", css=_bundle("dt_bundle.css"), style=_STYLE
+    yield HEAD.format(
+        title="clearfield: quality of a run", css=_bundle("dt_bundle.css"), style=STYLE
     )
     yield "<h1>Quality of the run</h1>\n"
     yield _totals(samples, rows, failures)
+    yield _series(rows)
     yield _failures(failures)
     yield '<h2 id="samples">Samples, flagged first</h2>\n<p>A click opens the full figure.</p>\n'
     yield from _gallery(samples, figures, link)
@@ -81,7 +84,7 @@ def write_page(
     yield from _distributions(rows)
     yield _ranges(rows)
     yield _settings(rows, config, versions)
-    yield _SCRIPT.format(bundle=_encode(_bundle("dt_bundle.js").encode()))
+    yield SCRIPT.format(bundle=_encode(_bundle("dt_bundle.js").encode()))
     yield "</main>\n</body>\n</html>\n"
 
 
@@ -140,6 +143,14 @@ def _text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
+def _frame(label: str, table: str) -> str:
+    """Put a table into a frame that scrolls, also by keyboard, so that the page need not."""
+    return (
+        f'<div class="frame" role="region" tabindex="0" aria-label="{_text(label)}">'
+        f"<table>{table}</table></div>"
+    )
+
+
 def _bundle(name: str) -> str:
     """Read a file of DataTables from the package itables."""
     from importlib.resources import files
@@ -168,6 +179,18 @@ def _totals(samples: dict, rows: list[dict], failures: list[dict]) -> str:
     return f'<ul class="totals">{items}</ul>\n'
 
 
+def _series(rows: list[dict]) -> str:
+    """Say where a file holds more series than were taken."""
+    taken = {row["sample"]: row["series"] for row in rows if row.get("series")}
+    if not taken:
+        return ""
+    return (
+        f"<p>{len(taken)} sample{'s are' if len(taken) > 1 else ' is'} one series of a file that "
+        "holds several; each card says which. For all series run the target "
+        "<code>list_inputs</code> and take <code>results/inputs.tsv</code> as samples.</p>\n"
+    )
+
+
 def _failures(failures: list[dict]) -> str:
     if not failures:
         return ""
@@ -180,7 +203,11 @@ def _failures(failures: list[dict]) -> str:
     header = "".join(f"<th>{column}</th>" for column in _FAILURE_COLUMNS)
     return (
         '<section class="lost" id="failures"><h2>Not finished</h2>\n'
-        f"<table><thead><tr>{header}</tr></thead><tbody>\n{body}</tbody></table></section>\n"
+        + _frame(
+            "Jobs that did not finish",
+            f"<thead><tr>{header}</tr></thead><tbody>\n{body}</tbody>",
+        )
+        + "</section>\n"
     )
 
 
@@ -191,8 +218,10 @@ def _gallery(samples: dict, figures: Path, link: str) -> Iterator[str]:
     yield '<div class="gallery">\n'
     budget = THUMBNAILS_BYTES // max(1, len(samples))
     for name, (status, rows) in samples.items():
-        reasons = list(dict.fromkeys(row["reason"] for row in rows if row["status"] != "ok"))
-        shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4] if reason)
+        reasons = merge_reasons(rows)
+        if rows[0].get("series"):
+            reasons.insert(0, f"series {rows[0]['series']} of its file")
+        shown = "".join(f"<li>{_text(reason)}</li>" for reason in reasons[:4])
         if len(reasons) > 4:
             shown += f"<li>… and {len(reasons) - 4} more</li>"
         yield (
@@ -238,7 +267,12 @@ def _table(
         f'<th title="{_text(descriptions.get(column, ""))}">{_text(column.replace("_", " "))}</th>'
         for column in columns
     )
-    hidden = [k for k, column in enumerate(columns) if column not in OPEN_COLUMNS]
+    # A column without a description is one of the user's sheet.
+    hidden = [
+        k
+        for k, column in enumerate(columns)
+        if column in descriptions and column not in OPEN_COLUMNS
+    ]
     yield (
         '<h2 id="metrics">Metrics</h2>\n<p>A row for each sample, time point and channel. Click a '
         "heading to sort, type below it to filter; every column is explained where the pointer "
@@ -295,9 +329,14 @@ def _distributions(rows: list[dict]) -> Iterator[str]:
     more = f"<p>… and {len(outliers) - 100} more.</p>" if len(outliers) > 100 else ""
     yield (
         f"<details{' open' if len(outliers) <= 12 else ''}><summary>{len(outliers)} outliers"
-        "</summary>\n<table><thead><tr><th>metric</th><th>sample</th><th>time</th><th>channel</th>"
-        "<th>value</th><th>median of channel</th><th>modified z-score</th></tr></thead>\n<tbody>"
-        f"{body}</tbody></table>{more}</details>\n"
+        "</summary>\n"
+        + _frame(
+            "Outliers",
+            "<thead><tr><th>metric</th><th>sample</th><th>time</th><th>channel</th><th>value</th>"
+            "<th>median of channel</th><th>modified z-score</th></tr></thead>\n"
+            f"<tbody>{body}</tbody>",
+        )
+        + f"{more}</details>\n"
     )
 
 
@@ -328,80 +367,9 @@ def _settings(rows: list[dict], config: dict, versions: dict[str, str]) -> str:
     )
     return (
         '<h2 id="methods">Methods, for a paper</h2>\n'
-        f"<blockquote>{_text(write_methods(rows, config, versions))}</blockquote>\n"
+        f"<blockquote>{_text(write_methods(rows, versions))}</blockquote>\n"
         f'<h2 id="settings">Settings</h2>\n<pre>{_text(dumped)}</pre>\n'
-        f'<h2 id="versions">Software</h2>\n<table><tbody>{programs}</tbody></table>\n'
+        f'<h2 id="versions">Software</h2>\n'
+        + _frame("Software and versions", f"<tbody>{programs}</tbody>")
+        + "\n"
     )
-
-
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{css}</style>
-<style>{style}</style>
-</head>
-<body>
-<nav class="top"><b>clearfield</b> <a href="#samples">Samples</a> <a href="#metrics">Metrics</a>
-<a href="#distributions">Cohort</a> <a href="#range">Grey range</a> <a href="#methods">Methods</a>
-<a href="#settings">Settings</a> <a href="#versions">Software</a></nav>
-<main>
-"""
-
-_STYLE = """
-body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
-main { max-width: 1500px; margin: 0 auto; padding: 0 24px 60px; }
-nav.top { position: sticky; top: 0; z-index: 10; background: #22313f; color: #fff;
-  padding: 8px 24px; }
-nav.top a { color: #cfe3f5; margin-left: 18px; text-decoration: none; }
-h1 { font-size: 26px; } h2 { font-size: 20px; margin-top: 44px; scroll-margin-top: 48px; }
-pre, blockquote { background: #f4f5f6; padding: 12px 16px; margin: 8px 0; overflow-x: auto; }
-blockquote { border-left: 4px solid #0072b2; max-width: 90ch; }
-table { border-collapse: collapse; } td, th { padding: 3px 10px; text-align: left; }
-details td, .lost td { border-top: 1px solid #ddd; }
-img.wide { max-width: 100%; }
-.totals { display: flex; flex-wrap: wrap; gap: 12px; list-style: none; padding: 0; }
-.totals li { padding: 8px 18px; border: 1px solid #d4d8dc; border-radius: 6px; }
-.totals b { font-size: 24px; margin-right: 4px; }
-.lost { border: 2px solid #b03a00; border-radius: 6px; padding: 0 18px 14px; margin-top: 20px; }
-.lost h2 { margin-top: 12px; color: #b03a00; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 14px; }
-.card { content-visibility: auto; contain-intrinsic-size: 340px 190px; border: 1px solid #d4d8dc;
-  border-left: 6px solid #009e73; border-radius: 6px; padding: 8px; color: inherit;
-  text-decoration: none; overflow-wrap: anywhere; }
-.card:hover { background: #f3f8fc; } .card img { max-width: 100%; height: auto; display: block; }
-.card ul { margin: 2px 0 0; padding-left: 18px; font-size: 13px; }
-.card.warn { border-left-color: #e69f00; } .card.fail { border-left-color: #d55e00; }
-.badge { display: inline-block; padding: 0 8px; border-radius: 9px; font-size: 13px; color: #fff;
-  background: #007a59; }
-.badge.warn, .card.warn .badge { background: #946200; }
-.badge.fail, .card.fail .badge { background: #b03a00; }
-.totals .ok b { color: #007a59; } .totals .warn b { color: #946200; }
-.totals .fail b { color: #b03a00; }
-table.dataTable tbody td:nth-child(6) { white-space: normal; min-width: 260px; }
-"""
-
-# The bundle is a module of its own: imported from memory, it needs no network and no second file.
-_SCRIPT = """<script type="module">
-const bytes = Uint8Array.from(atob("{bundle}"), (letter) => letter.charCodeAt(0));
-const address = URL.createObjectURL(new Blob([bytes], {{ type: "text/javascript" }}));
-const {{ jQuery }} = await import(address);
-URL.revokeObjectURL(address);
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
-jQuery("#table").DataTable({{
-  data: read("rows"),
-  columnDefs: [{{ targets: read("hidden"), visible: false }}],
-  columnControl: [{{ target: 0, content: ["order"] }}, {{ target: 1, content: ["search"] }}],
-  ordering: {{ indicators: false, handler: true }},
-  deferRender: true,
-  order: [],
-  pageLength: 25,
-  scrollX: true,
-  layout: {{ topStart: ["pageLength", {{ buttons: ["colvis"] }}], topEnd: "search" }},
-}});
-document.documentElement.dataset.ready = "true";
-</script>
-"""

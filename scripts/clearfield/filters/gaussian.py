@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import ClearfieldError
-from .blas import one_blas_thread
+from .blas import one_thread_products
 from .gaussian_matrices import (
     BLOCK,
     Block,
@@ -27,7 +27,7 @@ from .gaussian_matrices import (
 )
 from .memory import new_array
 from .parallel import run_tasks, thread_count
-from .plane import check_plane, forget_rows
+from .plane import check_plane, forget_rows, is_number
 
 # The layout of the blocks follows from the image's shape and sigma alone, never from the number
 # of threads, so that rounding is the same everywhere.
@@ -88,7 +88,6 @@ def difference_of_gaussians(
         Standard deviations in pixels, 0 <= low_sigma < high_sigma.
     threads : int, optional
         Default: the CPUs that this process may use. The result has the same bits on any number.
-        NumPy's own threads are put aside meanwhile (`clearfield.filters.blas`).
 
     Returns
     -------
@@ -276,7 +275,7 @@ def _blurred_bands(
     height, width = image.shape
     if not height or not width:
         return
-    count = len(sigmas)
+    count, one_thread = len(sigmas), one_thread_products()
     missing = _has_missing(image)
     exact = missing or (count > 1 and max(sigmas) < _CLOSE * min(sigmas))
     blurs = [_blur(sigma, image.shape, exact) for sigma in sigmas]
@@ -288,16 +287,16 @@ def _blurred_bands(
     for top in range(0, height, band):
         bottom = min(top + band, height)
         yield from _blurred_band(
-            image, blurs, reach, combine, results, missing, threads, top, bottom
+            image, blurs, reach, combine, results, missing, threads, one_thread, top, bottom
         )
         forget_rows(image, max(0, top - reach), bottom)
 
 
-def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, bottom):
+def _blurred_band(image, blurs, reach, combine, results, missing, threads, one_thread, top, bottom):
     """Yield the blocks of one band; its rows are given back before those of the next are read."""
     first, count = max(0, top - reach), len(results)
     rows = np.asarray(image[first : bottom + reach])
-    with one_blas_thread():
+    with one_thread():
         for blur in blurs:
             blur.start(top, bottom, rows, first, threads)
 
@@ -316,7 +315,7 @@ def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, 
 
     for start in range(top, bottom, _RESULT_ROWS):
         stop = min(start + _RESULT_ROWS, bottom)
-        with one_blas_thread():  # not while the caller has its turn
+        with one_thread():  # not while whoever asked works with the block
             run_tasks(finish, _tiles(start, stop, image.shape[1]), threads)
         yield start, stop, [result[: stop - start] for result in results]
 
@@ -364,5 +363,5 @@ def _tiles(top: int, bottom: int, width: int) -> list[tuple[int, int, int, int]]
 
 
 def _check_sigma(sigma: float, name: str) -> None:
-    if not 0 <= sigma < np.inf:
-        raise ClearfieldError(f"{name} is {sigma}; give a number of pixels, 0 or more")
+    if not is_number(sigma) or not 0 <= sigma < np.inf:
+        raise ClearfieldError(f"{name} is {sigma!r}; give a number of pixels, 0 or more")

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ClearfieldError
 from .memory import new_array
 from .parallel import thread_count
-from .plane import check_plane
+from .plane import check_plane, is_number
 from .running_extrema import Extremum, band_rows, filtered_bands
 from .structuring_element import disk, square
 
@@ -55,7 +55,7 @@ def white_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
     >>> white_tophat(np.array([[5, 5, 9, 5, 5]], np.uint8), radius=1)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    return _residue(image, *_opening(radius), threads, np.subtract)
+    return _residue(image, *_opening(image, radius), threads, np.subtract)
 
 
 def black_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) -> np.ndarray:
@@ -69,7 +69,7 @@ def black_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
     >>> black_tophat(np.array([[5, 5, 1, 5, 5]], np.uint8), radius=1)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    return _residue(image, *_opening(radius)[::-1], threads, _subtract_from)
+    return _residue(image, *_opening(image, radius)[::-1], threads, _subtract_from)
 
 
 def opening(image: np.ndarray, radius: int, *, threads: int | None = None) -> np.ndarray:
@@ -83,7 +83,7 @@ def opening(image: np.ndarray, radius: int, *, threads: int | None = None) -> np
     >>> opening(np.array([[5, 5, 9, 5, 5]], np.uint8), radius=1)
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
-    return _whole(image, *_opening(radius), threads)
+    return _whole(image, *_opening(image, radius), threads)
 
 
 def closing(image: np.ndarray, radius: int, *, threads: int | None = None) -> np.ndarray:
@@ -97,7 +97,7 @@ def closing(image: np.ndarray, radius: int, *, threads: int | None = None) -> np
     >>> closing(np.array([[5, 5, 1, 5, 5]], np.uint8), radius=1)
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
-    return _whole(image, *_opening(radius)[::-1], threads)
+    return _whole(image, *_opening(image, radius)[::-1], threads)
 
 
 def minimum_filter(image: np.ndarray, size: int, *, threads: int | None = None) -> np.ndarray:
@@ -112,7 +112,7 @@ def minimum_filter(image: np.ndarray, size: int, *, threads: int | None = None) 
     >>> minimum_filter(np.array([[5, 5, 1, 5, 5]], np.uint8), size=3)
     array([[5, 1, 1, 1, 5]], dtype=uint8)
     """
-    return _whole(image, *_minmax(size, 1, False), threads)
+    return _whole(image, *_minmax(image, size, 1, False), threads)
 
 
 def maximum_filter(image: np.ndarray, size: int, *, threads: int | None = None) -> np.ndarray:
@@ -127,7 +127,7 @@ def maximum_filter(image: np.ndarray, size: int, *, threads: int | None = None) 
     >>> maximum_filter(np.array([[5, 5, 9, 5, 5]], np.uint8), size=3)
     array([[5, 9, 9, 9, 5]], dtype=uint8)
     """
-    return _whole(image, *_minmax(1, size, False), threads)
+    return _whole(image, *_minmax(image, 1, size, False), threads)
 
 
 def minmax_filter_background(
@@ -167,7 +167,7 @@ def minmax_filter_background(
     >>> minmax_filter_background(np.array([[5, 5, 9, 5, 5]], np.uint8), 3, 3)
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
-    return _whole(image, *_minmax(min_size, max_size, light_background), threads)
+    return _whole(image, *_minmax(image, min_size, max_size, light_background), threads)
 
 
 def opening_blocks(image: np.ndarray, radius: int, *, threads: int | None = None) -> Bands:
@@ -184,12 +184,12 @@ def opening_blocks(image: np.ndarray, radius: int, *, threads: int | None = None
     first, last, block : int, int, (last - first, X) array
         In the order of the rows. A block is valid until the next one is asked for.
     """
-    return _blocks(image, check_plane(image), *_opening(radius), thread_count(threads))
+    return _blocks(image, check_plane(image), *_opening(image, radius), thread_count(threads))
 
 
 def closing_blocks(image: np.ndarray, radius: int, *, threads: int | None = None) -> Bands:
     """Close a plane of any size by a disk, a block of rows at a time; see `opening_blocks`."""
-    return _blocks(image, check_plane(image), *_opening(radius)[::-1], thread_count(threads))
+    return _blocks(image, check_plane(image), *_opening(image, radius)[::-1], thread_count(threads))
 
 
 def minmax_blocks(
@@ -204,29 +204,43 @@ def minmax_blocks(
 
     See `opening_blocks` for what is taken and yielded.
     """
-    filters = _minmax(min_size, max_size, light_background)
+    filters = _minmax(image, min_size, max_size, light_background)
     return _blocks(image, check_plane(image), *filters, thread_count(threads))
 
 
-def _opening(radius: int) -> tuple[Extremum, Extremum]:
+def _opening(image: np.ndarray, radius: int) -> tuple[Extremum, Extremum]:
     """Give minimum and maximum over a disk; the other way round they are a closing."""
-    if isinstance(radius, bool) or not float(radius).is_integer() or radius < 0:
+    check_plane(image)
+    if not is_number(radius) or not float(radius).is_integer() or radius < 0:
         raise ClearfieldError(
-            f"the radius of the disk is {radius}; give a whole number of pixels, 0 or more"
+            f"the radius of the disk is {radius!r}; give a whole number of pixels, 0 or more"
         )
-    window = disk(int(radius))
+    height, width = image.shape
+    # From the diagonal on, a disk around any pixel covers the plane. A square that does so too
+    # gives the same values, and its cost does not grow with the radius.
+    covers = int(radius) ** 2 >= (height - 1) ** 2 + (width - 1) ** 2
+    window = square(_covering(image)) if covers else disk(int(radius))
     return Extremum(np.minimum, window), Extremum(np.maximum, window)
 
 
-def _minmax(min_size: int, max_size: int, light_background: bool) -> tuple[Extremum, Extremum]:
-    low = Extremum(np.minimum, square(_checked_size(min_size, "min_size")))
-    high = Extremum(np.maximum, square(_checked_size(max_size, "max_size")))
+def _minmax(
+    image: np.ndarray, min_size: int, max_size: int, light_background: bool
+) -> tuple[Extremum, Extremum]:
+    check_plane(image)
+    most = _covering(image)  # larger windows give the same values
+    low = Extremum(np.minimum, square(min(most, _checked_size(min_size, "min_size"))))
+    high = Extremum(np.maximum, square(min(most, _checked_size(max_size, "max_size"))))
     return (high, low) if light_background else (low, high)
 
 
+def _covering(image: np.ndarray) -> int:
+    """Give the side of the smallest square that covers the plane around each of its pixels."""
+    return max(1, 2 * max(image.shape) - 1)
+
+
 def _checked_size(size: int, name: str) -> int:
-    if isinstance(size, bool) or not float(size).is_integer() or size < 1:
-        raise ClearfieldError(f"{name} is {size}; give an odd number of pixels, 1 or more")
+    if not is_number(size) or not float(size).is_integer() or size < 1:
+        raise ClearfieldError(f"{name} is {size!r}; give an odd number of pixels, 1 or more")
     if size % 2 == 0:
         raise ClearfieldError(
             f"{name} is {size}, which has no middle pixel; take {size - 1} or {size + 1}"

@@ -7,20 +7,22 @@ from ..errors import ClearfieldError
 
 
 def thread_count(threads: int | None) -> int:
-    """Give the number of threads to use: `threads`, or the CPUs this process may use.
+    """Give the number of threads to use: `threads`, but no more than the CPUs this process may use.
+
+    More threads than CPUs only wait for each other.
 
     Examples
     --------
-    >>> thread_count(3)
-    3
+    >>> thread_count(1)
+    1
     """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cpus = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     if threads is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return cpus
     if threads < 1:
         raise ClearfieldError(f"threads is {threads}; give at least 1, or None for every CPU")
-    return int(threads)
+    return min(int(threads), cpus)
 
 
 def run_tasks(function: Callable[..., None], tasks: Iterable[tuple], threads: int) -> None:

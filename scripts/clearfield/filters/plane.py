@@ -15,13 +15,24 @@ def check_plane(image: np.ndarray) -> np.dtype:
     Raises
     ------
     ClearfieldError
-        If it has another number of axes, or values that are not integers or floats.
+        If it is no array, has another number of axes, values that are not integers or floats, or a
+        mask that hides some of them.
 
     Examples
     --------
     >>> check_plane(np.zeros((2, 3), ">u2"))
     dtype('uint16')
     """
+    if not hasattr(image, "shape") or not hasattr(image, "dtype"):
+        raise ClearfieldError(
+            f"the image is a {type(image).__name__}, not an array; read a file first, for example "
+            "with tifffile.imread, and give a list as numpy.asarray(image)"
+        )
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        raise ClearfieldError(
+            "the image is a masked array, whose mask a filter would lose; give hidden pixels as "
+            'NaN: image.astype("float32").filled(numpy.nan)'
+        )
     if len(image.shape) != 2:
         raise ClearfieldError(
             f"the image has shape {tuple(image.shape)}, but a filter takes one plane (Y, X); "
@@ -64,3 +75,14 @@ def forget_rows(image: np.ndarray, first: int, last: int) -> None:
 
 def _address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
+
+
+def is_number(value: object) -> bool:
+    """Say whether a value is one number: no text, no list, no True.
+
+    Examples
+    --------
+    >>> [is_number(value) for value in (5, 2.5, np.int16(5), "5", None, True, [5])]
+    [True, True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

@@ -80,6 +80,9 @@ def filtered_bands(
     height, width = image.shape
     if not (height and width):
         return
+    if first.window.covers(height, width):
+        yield from _covered_bands(image, dtype, first, second, store)
+        return
     reach = second.window.reach
     band = band_rows(height, width, dtype, second.window)
     held = min(height, band + 2 * reach)
@@ -114,6 +117,32 @@ def filtered_bands(
         run_tasks(filter_first, _tiles(done, stop, width, first.window, dtype, threads), threads)
         done = stop
         run_tasks(filter_second, _tiles(top, bottom, width, second.window, dtype, threads), threads)
+        yield top, bottom
+        forget_rows(image, top, bottom)
+
+
+def _covered_bands(
+    image: np.ndarray, dtype: np.dtype, first: Extremum, second: Extremum, store: Store
+) -> Iterator[tuple[int, int]]:
+    """Filter as `filtered_bands` does where the first window covers the plane: to one number.
+
+    The second filter, of whatever window, leaves one number as it is.
+    """
+    height, width = image.shape
+    band = band_rows(height, width, dtype, second.window)
+    extreme = first.neutral(dtype)
+    for top in range(0, height, band):
+        rows = np.asarray(image[top : top + band]).astype(dtype, copy=False)
+        if dtype.kind == "f":
+            rows = rows[np.isfinite(rows)] + dtype.type(0)  # no -0.0, as in a tile
+        extreme = first.ufunc.reduce(rows, axis=None, initial=extreme)
+        forget_rows(image, top, min(top + band, height))
+    for top in range(0, height, band):
+        bottom = min(top + band, height)
+        tile = np.full((bottom - top, width), extreme, dtype)
+        if dtype.kind == "f":
+            tile[~np.isfinite(np.asarray(image[top:bottom]))] = np.nan
+        store(slice(top, bottom), slice(0, width), tile)
         yield top, bottom
         forget_rows(image, top, bottom)
 

@@ -24,6 +24,12 @@ class Window(NamedTuple):
     moves: tuple[tuple[int, int], ...]
     points: tuple[tuple[int, int], ...]
 
+    def covers(self, height: int, width: int) -> bool:
+        """Say whether this is a square that holds the plane around each of the plane's pixels."""
+        # A sum of pairs along the axes alone is a rectangle; here both sides are equal.
+        rectangle = not self.points and all(0 in move for move in self.moves)
+        return rectangle and self.reach >= max(height, width) - 1
+
 
 @lru_cache(maxsize=64)
 def disk(radius: int) -> Window:

@@ -11,7 +11,8 @@ from .series import Series
 _UNKNOWN = "QI"  # tifffile's letters for an axis that the file does not explain
 _MEANINGS = {
     "V": "views", "H": "phases", "A": "angles", "R": "rotations", "E": "wavelengths (lambda)",
-    "P": "positions", "M": "mosaic tiles", "L": "exposures or lifetimes", "B": "blocks",
+    "P": "positions", "M": "mosaic tiles", "B": "blocks",
+    "L": "excitation wavelengths (LIF), exposures or lifetimes",
 }  # fmt: skip
 _SOME = "correct it, or give it in a sample sheet to the samples that need it"
 
@@ -127,7 +128,7 @@ def _check(letters: str, remaining: str, sizes: dict[str, int], series: Series, 
         stand = "stand" if len(unknown) > 1 else "stands"
         raise ClearfieldError(
             f"{name} has {shape} and does not say what {' and '.join(unknown)} {stand} for; "
-            f"say it with {proposal}"
+            f"say it with {proposal}{series.advice}"
         )
     if "S" in remaining:
         reason = f"is a colour (RGB) image with {shape}, and colours are not fluorescence channels"

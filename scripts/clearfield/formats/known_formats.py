@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from .git_lfs import check_pointer
 from .series import Series
+from .unread_formats import what_to_do
 
 FORMATS = {
     ".tif": "tiff",
@@ -39,6 +41,7 @@ def open_series(path: str) -> list[Series]:
     ClearfieldError
         Where it does not exist, its format is unknown, or what reads it is not installed.
     """
+    check_pointer(path)
     module = format_of(path)
     try:
         return importlib.import_module(f".{module}", __package__).open_series(path)
@@ -73,7 +76,7 @@ def format_of(path: str) -> str:
         )
     if suffix not in FORMATS:
         raise ClearfieldError(
-            f'{here.name}: files ending in "{suffix}" are not known here (known are '
-            f"{' '.join(FORMATS)}); take it out of the samples, or export it as OME-TIFF"
+            f'{here.name}: files ending in "{suffix}" are not read here (read are '
+            f"{' '.join(FORMATS)}); {what_to_do(path)}"
         )
     return FORMATS[suffix]

@@ -188,7 +188,13 @@ def read_companion(path: str) -> tuple[str, str]:
     if not _ROOT.match(text):
         raise ClearfieldError(f"{name} is no OME-XML; give it the suffix of what it is")
     text = check_description(text, path, Path(path).stat().st_size) or text
-    files = find_files(ElementTree.fromstring(text), path)
+    root = ElementTree.fromstring(text)
+    files = find_files(root, path)
+    if not files and root.find(".//{*}BinData") is not None:
+        raise ClearfieldError(
+            f"{name} has its pixels in its XML (BinData), which is not read here; convert it with "
+            f"Bio-Formats (bfconvert '{name}' '{Path(path).stem}.ome.tiff') or Fiji"
+        )
     if not files:
         raise ClearfieldError(f"{name} names no TIFF files that hold its pixels")
     return str(files[0]), text

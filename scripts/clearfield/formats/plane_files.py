@@ -1,74 +1,37 @@
 """A stack kept as one TIFF file for each plane, with the axes in the names of the files."""
 
-import glob
 import itertools
-import json
 import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from math import prod
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
 from ..errors import ClearfieldError
 from . import tiff
-from .length_units import micrometres
+from .beside_planes import read_beside
+from .derived import leave_out_by_name, leave_out_projections, say
+from .plane_folders import ZARR_METADATA, find_files
+from .plane_names import (
+    GUID,
+    MOST_IN_STEPS,
+    PROGRAMS,
+    WAVELENGTH_NM,
+    WORDS,
+    find_idle,
+    natural,
+    parse_name,
+    take_wells,
+)
 from .series import Series
 
-_SUFFIXES = (".tif", ".tiff", ".stk")
-_ZARR_METADATA = (".zgroup", ".zarray", ".zattrs", "zarr.json")
-# What stands in front of a number, and the axis that it counts. P is not an axis of a stack: each
-# position is a series.
-_WORDS = {
-    "z": "Z", "slice": "Z", "plane": "Z", "zslice": "Z", "zstep": "Z",
-    "t": "T", "time": "T", "timepoint": "T", "tp": "T", "frame": "T",
-    "c": "C", "ch": "C", "chan": "C", "channel": "C", "w": "C", "wave": "C",
-    "s": "P", "p": "P", "pos": "P", "position": "P", "series": "P", "scene": "P", "xy": "P",
-    "f": "P", "field": "P", "fov": "P", "site": "P", "well": "P",
-    "angle": "A", "phase": "H", "view": "V", "tile": "M", "lambda": "E",
-}  # fmt: skip
-# A word and its number: "_z000", "Z001C01", "channel000", "pos_3", "z 1"; not the "z1" of "Fez1".
-_TOKEN = re.compile(
-    rf"(?<![A-Za-z])({'|'.join(sorted(_WORDS, key=len, reverse=True))})[_= -]?(\d+)", re.IGNORECASE
+_ONE_STACK = (
+    "; or where the number tells stacks apart, give a glob that matches the planes of one of them"
 )
-# ImageXpress ends each name with one of its own: "_s2_w1E3A8D5F0-....tif", "_s2_thumbE3A8....tif".
-_GUID = re.compile(r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
-# Programs with rules of their own, tried first. Their groups: an axis, or P, P2 for parts of a
-# position; c_ is a channel that has a name instead of a number, t_ a time that has.
-_PROGRAMS = tuple(
-    re.compile(name + r"\.(tiff?|stk)", re.IGNORECASE)
-    for name in (
-        # Micro-Manager 1: img_000000000_DAPI_000.tif
-        r"img_(?P<T>\d{9})_(?P<c_>.+)_(?P<Z>\d{3})",
-        # MetaMorph: night_w1DAPI_s2_t3.TIF; no number of another kind is part of a channel's name
-        r"(?P<P>.+)_w\d(?P<c_>[A-Z]((?!_[A-Z]+\d).)*?)(?P<P2>_s\d+)?(_z(?P<Z>\d+))?(_t(?P<T>\d+))?",
-        # ImageXpress: plate_B02_s3_w1.tif
-        r"(?P<P>.+_[A-P]\d\d(_s\d+)?)(_z(?P<Z>\d+))?_w(?P<C>\d)(_t(?P<T>\d+))?",
-        # Yokogawa: plate_B03_T0001F001L01A01Z01C01.tif (L and A: of the protocol),
-        # W1F001T0001Z01C1.tif
-        r"(?P<P>.+)_T(?P<T>\d{4})(?P<P2>F\d{3})L\d\dA\d\dZ(?P<Z>\d\d)C(?P<C>\d\d)",
-        r"(?P<P>.*W\d+F\d+)T(?P<T>\d+)Z(?P<Z>\d+)C(?P<C>\d+)",
-        # scanR: night--W00001--P00002--Z00000--T00000--DAPI.tif
-        r"(?P<P>.*--W\d+(--[A-Z]+\d+)?--P\d+)--Z(?P<Z>\d+)--T(?P<T>\d+)--(?P<c_>.+)",
-        # Opera and Operetta: r02c03f04p05-ch1sk1fk1fl1.tiff, r02c03f04p05-ch01t01.tiff (row,
-        # column, field, plane)
-        r"(?P<P>r\d+c\d+f\d+)p(?P<Z>\d+)-?ch(?P<C>\d+)(sk|t)(?P<T>\d+)\w*",
-        # In Cell: A - 1(fld 1 wv DAPI - DAPI z 2).tif
-        r"(?P<P>[A-P] - \d+\(fld \d+) wv (?P<c_>.+?)( z (?P<Z>\d+))?( time (?P<T>\d+)[^)]*)?\)",
-        # Cellomics, EVOS: MFGTMP_120420_A01f00d0.TIF, scan_p00_z00_0_A01f00d0.TIF
-        r"(?P<P>.+?)(_z(?P<Z>\d+))?(?P<P2>(_\d+)?_[A-P]\d\df\d+)d(?P<C>\d)",
-        # Incucyte: VID12_A1_1_2020y01m02d_03h30m.tif, VID12_A1_1_00d03h30m.tif
-        r"(?P<P>.+)_(?P<t_>(\d+y\d+m)?\d+d_?\d+h\d+m)",
-    )
-)
-# Beside the planes of ImageXpress, Keyence and others.
-_THUMBNAIL = re.compile(r"_thumb(nail)?\.tiff?", re.IGNORECASE)
-_MOST_IN_STEPS = 10**9
-_WAVELENGTH_NM = 200  # numbers of channels are smaller
 
 
 def open_series(path: str | PathLike) -> Sequence[Series]:
@@ -91,14 +54,15 @@ def open_series(path: str | PathLike) -> Sequence[Series]:
         No TIFF file; a gap, which names the first missing file; a plane of another shape or
         type; names that differ in more than numbers.
     """
-    if Path(path).is_dir() and any((Path(path) / name).exists() for name in _ZARR_METADATA):
+    if Path(path).is_dir() and any((Path(path) / name).exists() for name in ZARR_METADATA):
         from . import zarr
 
         return zarr.open_series(path)
     files = find_files(path)
-    if (Path(path) / "NDTiff.index").is_file():
+    if Path(path).is_dir() and (Path(files[0]).parent / "NDTiff.index").is_file():
         return tiff.open_series(files[0])  # which knows the others
-    found = _Positions(path, _sort_planes(path, files))
+    files, left_out = leave_out_by_name(files)
+    found = _Positions(path, _sort_planes(path, files), say(left_out))
     return found if len(found) > 1 else list(found)
 
 
@@ -108,8 +72,12 @@ class _Positions(Sequence):
     What is wrong with one of several is said only when it is taken.
     """
 
-    def __init__(self, path: str | PathLike, planes: dict[str, tuple[str, dict]]) -> None:
+    def __init__(
+        self, path: str | PathLike, planes: dict[str, tuple[str, dict]], notes: list[str]
+    ) -> None:
         self._path, self._planes, self._series = path, list(planes.items()), {}
+        self._notes = notes
+        self.names = list(planes)
 
     def __len__(self) -> int:
         return len(self._planes)
@@ -117,117 +85,10 @@ class _Positions(Sequence):
     def __getitem__(self, number: int) -> Series:
         if number not in self._series:
             name, planes = self._planes[number]
-            self._series[number] = _describe(self._path, name, *planes)
+            series = _describe(self._path, name, *planes)
+            series.notes = [*self._notes, *series.notes]
+            self._series[number] = series
         return self._series[number]
-
-
-def find_files(path: str | PathLike) -> list[str]:
-    """List the TIFF files of a folder, or those that a glob matches, in the order of names."""
-    text = fspath(path)
-    found = map(str, Path(text).iterdir()) if Path(text).is_dir() else glob.glob(text)
-    files = sorted(
-        name for name in found
-        if name.lower().endswith(_SUFFIXES) and not Path(name).name.startswith(".")
-        and not _THUMBNAIL.search(_GUID.sub("", name)) and not Path(name).is_dir()
-    )  # fmt: skip
-    if not files:
-        raise ClearfieldError(
-            f"{path} holds no TIFF files ({', '.join(_SUFFIXES)}), one for each plane; "
-            "mend the path, or export the planes as TIFF"
-        )
-    for file in files:
-        if not Path(file).exists():
-            raise ClearfieldError(
-                f"{file} is a link to a file that is not there; bring that back, or remove the link"
-            )
-    return files
-
-
-def parse_name(
-    name: str, idle: Collection[tuple[str, int]] = ()
-) -> tuple[str, dict[str, int | str], str]:
-    """Find the axes in the name of a plane.
-
-    Parameters
-    ----------
-    name : str
-        With the folders in which planes differ: "TimePoint_2/a_w1.tif".
-    idle : collection of (axis, int)
-        Which words with a number are only part of the name: the first, second, ... of an axis.
-
-    Returns
-    -------
-    rest : str
-        The name, with a mark in the place of each axis.
-    axes : dict
-        The number for each axis, or the name of a channel.
-    position : str
-        What names the position, or "".
-
-    Examples
-    --------
-    >>> parse_name("leica_Series014_z002_ch01.tif")
-    ('leica_{P}_{Z}_{C}.tif', {'Z': 2, 'C': 1}, 'Series014')
-    >>> parse_name("img_000000003_DAPI_007.tif")
-    ('{T}{C}{Z}', {'T': 3, 'C': 'DAPI', 'Z': 7}, '')
-    """
-    return _parse_parts(_GUID.sub("", name), idle, Counter())
-
-
-def _parse_parts(
-    name: str, idle: Collection[tuple[str, int]], seen: Counter
-) -> tuple[str, dict[str, int | str], str]:
-    """Find the axes in a name's folders, then in its last part; `seen` counts an axis's words."""
-    folder, slash, name = name.rpartition("/")
-    if slash:
-        (place, outer, first), (rest, axes, second) = (
-            _parse_parts(part, idle, seen) for part in (folder, name)
-        )
-        return f"{place}/{rest}", outer | axes, "_".join(filter(None, (first, second)))
-    for program in _PROGRAMS:
-        if match := program.fullmatch(name):
-            groups = {a: value for a, value in match.groupdict().items() if value is not None}
-            position = "".join(groups.pop(part, "") for part in ("P", "P2"))
-            axes = {a[0].upper(): v if a.endswith("_") else int(v) for a, v in groups.items()}
-            return "{T}{C}{Z}", axes, position
-    axes: dict[str, int | str] = {}
-    positions = []
-
-    def mark(match: re.Match) -> str:
-        axis = _WORDS[match[1].lower()]
-        seen[axis] += 1
-        if (axis, seen[axis]) in idle:
-            return match[0]
-        if axis == "P":
-            positions.append(match[0])
-        elif axis in axes:  # the second "c" of a name is not an axis: "c12_z3_ch1"
-            return match[0]
-        else:
-            axes[axis] = int(match[2])
-        return f"{{{axis}}}"
-
-    rest, dot, suffix = _TOKEN.sub(mark, name).rpartition(".")
-    suffix = suffix.lower().replace("tiff", "tif")
-    return rest + dot + suffix, axes, "_".join(positions)
-
-
-def _find_idle(names: list[str]) -> set[tuple[str, int]]:
-    """Tell the words that never change, where another word for their axis does: "C3_z1_c2".
-
-    Examples
-    --------
-    >>> _find_idle(["C3_z1_c1.tif", "C3_z1_c2.tif"])
-    {('C', 1)}
-    """
-    values: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for name in names:
-        seen = Counter()
-        for match in _TOKEN.finditer(name):
-            axis = _WORDS[match[1].lower()]
-            seen[axis] += 1
-            values[axis, seen[axis]].add(match[2])
-    varying = {axis for (axis, _), found in values.items() if len(found) > 1} - {"P"}
-    return {key for key, found in values.items() if key[0] in varying and len(found) == 1}
 
 
 def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str, dict]]:
@@ -236,9 +97,12 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
     rests, letters = {}, {}
     base = os.path.commonpath([Path(file).parent for file in files])
     names = {file: Path(file).relative_to(base).as_posix() for file in files}
-    idle = _find_idle(list(names.values()))
+    taken = dict(zip(names, take_wells(list(names.values())), strict=True))
+    idle = find_idle([name for name, _ in taken.values()])
     for file, name in names.items():
-        rest, axes, position = parse_name(name, idle)
+        without, well = taken[file]
+        rest, axes, position = parse_name(without, idle)
+        position = "_".join(filter(None, (well, position)))
         rests.setdefault(rest, name)
         letters.setdefault("".join(axes), name)
         if len(letters) > 1:
@@ -265,12 +129,7 @@ def _sort_planes(path: str | PathLike, files: list[str]) -> dict[str, tuple[str,
             for (rest, *numbers), file in planes.items()
         }
         result[position] = ("Q" * bool(unknown) + axes, indices)
-    return dict(sorted(result.items(), key=lambda item: _natural(item[0])))
-
-
-def _natural(name: str) -> list[str | int]:
-    """Give a key by which "s2" comes before "s10"."""
-    return [int(part) if n % 2 else part for n, part in enumerate(re.split(r"(\d+)", name))]
+    return dict(sorted(result.items(), key=lambda item: natural(item[0])))
 
 
 def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, int]:
@@ -291,13 +150,14 @@ def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, in
 
 
 def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple, str]) -> Series:
+    planes, left_out = leave_out_projections(axes, planes)
     values = [sorted(set(numbers)) for numbers in zip(*planes, strict=True)]
     for number, found in enumerate(values):
         # Angles and wavelengths count nothing: none is missing between two of them.
         named = axes[number] in "AE" or isinstance(found[0], str)
-        if not named and (axes[number] != "C" or found[0] < _WAVELENGTH_NM):
+        if not named and (axes[number] != "C" or found[0] < WAVELENGTH_NM):
             # A range that is too long to be complete need not be longer.
-            last = min(found[-1], found[0] + _MOST_IN_STEPS)
+            last = min(found[-1], found[0] + MOST_IN_STEPS)
             values[number] = range(found[0], last + 1, _step(found))
     _check_complete(path, axes, planes, values)
     shape = tuple(len(found) for found in values)
@@ -321,7 +181,7 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         finally:  # its functions refer to it: break the circle, so that its file is closed now
             plane.read = plane.bands = None
 
-    sizes, names = _read_beside(Path(ordered[0]).parent)
+    sizes, names = read_beside(Path(ordered[0]).parent)
     sizes |= {axis: size for axis, size in first.pixel_size_um.items() if size}
     result = Series(
         name=position,
@@ -330,8 +190,10 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         dtype=first.dtype,
         read=read,
         pixel_size_um={axis: sizes.get(axis) for axis in "xyz"},
-        channel_names=_channel_names(axes, values, first, names),
+        channel_names=_channel_names(axes, values, first, names, planes),
         saturation_level=first.saturation_level,
+        notes=say(left_out),
+        advice=_ONE_STACK if "Q" in axes else "",
     )
     _set_in_place(result, ordered, first)
     return result
@@ -365,8 +227,12 @@ def _check_complete(
             near = min(planes, key=lambda have: _distance(have, wanted))
             base = os.path.commonpath([Path(file).parent for file in planes.values()])
             name = Path(planes[near]).relative_to(base).as_posix()
+            plain = GUID.sub("", name)  # which no one can foretell
+            missing = _rename(plain, axes, near, wanted)
+            if plain != name:
+                missing = "*.".join(missing.rpartition(".")[::2])
             raise ClearfieldError(
-                f"{path} has a gap: {_rename(name, axes, near, wanted)} is missing "
+                f"{path} has a gap: {missing} is missing "
                 f"({len(planes)} planes of {prod(len(found) for found in values)}); put it back, "
                 "or give a glob that matches a complete part"
             )
@@ -391,7 +257,7 @@ def _rename(name: str, axes: str, have: tuple, wanted: tuple) -> str:
         axis: (old, new) for axis, old, new in zip(axes, have, wanted, strict=True) if old != new
     }
     start = name.rpartition("/")[0]
-    for program in _PROGRAMS:
+    for program in PROGRAMS:
         if match := program.fullmatch(name, len(start) + bool(start)):
             for group in sorted(match.groupdict(), key=match.start, reverse=True):
                 if match[group] is not None and group[0].upper() in changes:
@@ -403,7 +269,7 @@ def _rename(name: str, axes: str, have: tuple, wanted: tuple) -> str:
 
         def renumber(match: re.Match, axis=axis, old=old, new=new) -> str:
             word, digits = match[1] or "", match[2]
-            fits = axis == "Q" or not word or _WORDS.get(word.lower()) == axis
+            fits = axis == "Q" or not word or WORDS.get(word.lower()) == axis
             if not fits or int(digits) != old:
                 return match[0]
             return match[0][: -len(digits)] + str(new).zfill(len(digits))
@@ -448,68 +314,24 @@ def _set_in_place(series: Series, files: list[str], first: Series) -> None:
 
 
 def _channel_names(
-    axes: str, values: list[Sequence], first: Series, listed: dict[int, str]
+    axes: str,
+    values: list[Sequence],
+    first: Series,
+    listed: dict[int, str],
+    planes: dict[tuple, str],
 ) -> list[str]:
     """Name channels as the names of the files do, or the program, or each file itself."""
     if "C" not in axes:
         return first.channel_names
-    found = values[axes.index("C")]
-    if isinstance(found[0], str) or found[0] >= _WAVELENGTH_NM:
+    place = axes.index("C")
+    found = values[place]
+    if isinstance(found[0], str) or found[0] >= WAVELENGTH_NM:
         return [str(name) for name in found]
-    return [listed[n] for n in found] if all(n in listed for n in found) else []
-
-
-def _read_beside(folder: Path) -> tuple[dict[str, float | None], dict[int, str]]:
-    """Read what programs write beside planes: sizes in µm, channels' names by their numbers."""
-    for file, read in (
-        ("metadata.txt", _read_micromanager),
-        ("Index.idx.xml", _read_harmony),
-        ("Index.xml", _read_harmony),
-    ):
-        try:
-            if (folder / file).is_file():
-                return read(folder / file)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, ElementTree.ParseError):
-            pass
-    return {}, {}
-
-
-def _read_micromanager(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
-    text = file.read_text("utf-8")
-    # What follows describes each plane, and has no end where a recording was stopped.
-    start = text.index("{", text.index('"Summary"'))
-    summary, _ = json.JSONDecoder().raw_decode(text, start)
-    names = summary.get("ChNames") or []
-    # Version 1 writes the list as text.
-    names = json.loads(names) if isinstance(names, str) else names
-    keys = {"x": "PixelSize_um", "y": "PixelSize_um", "z": "z-step_um"}
-    sizes = {axis: micrometres(summary.get(key), "µm") for axis, key in keys.items()}
-    return sizes, dict(enumerate(map(str, names)))
-
-
-def _read_harmony(file: Path) -> tuple[dict[str, float | None], dict[int, str]]:
-    """Read the index of an Opera Phenix or Operetta, as far as its first field goes."""
-    sizes, names, heights, first = {}, {}, {}, None
-    for _, element in ElementTree.iterparse(file):
-        part = {child.tag.rpartition("}")[2]: child for child in element}
-        kind = element.tag.rpartition("}")[2]
-        if kind not in ("Image", "Entry") or not part:
-            continue
-        if kind == "Image":
-            field = [part[name].text for name in ("Row", "Col", "FieldID")]
-            first = first or field
-            # ASSUME: all fields of a plate were recorded with the same steps.
-            if field != first:
-                break
-            heights[int(part["PlaneID"].text)] = float(part["PositionZ"].text)
-        # Older versions describe each image, newer ones each channel.
-        if "ChannelName" in part:
-            number = element.get("ChannelID") or part["ChannelID"].text
-            names[int(number)] = part["ChannelName"].text or ""
-        for axis in "xy":
-            if (size := part.get(f"ImageResolution{axis.upper()}")) is not None:
-                sizes[axis] = micrometres(size.text, size.get("Unit"))
-    if len(heights) > 1:
-        steps = (max(heights.values()) - min(heights.values())) / (len(heights) - 1)
-        sizes["z"] = micrometres(steps, "m")
-    return sizes, names
+    if all(n in listed for n in found):
+        return [listed[n] for n in found]
+    if not first.channel_names:
+        return []
+    one_of = {index[place]: file for index, file in planes.items()}
+    own = [_open_plane(one_of[n], first).channel_names for n in found]
+    names = [name for names in own for name in names]
+    return names if len(set(names)) == len(names) == len(found) else []

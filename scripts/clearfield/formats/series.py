@@ -38,6 +38,10 @@ class Series:
         Only where every plane lies in a file uncompressed, as one run of ``Y * X`` values in C
         order: the paths, and an int64 array (planes, 2) of file index and byte offset, planes
         in C order over `index_axes`. The stack is then used where it is.
+    notes : list of str
+        A sentence for each thing that was left out or taken for another, for the log.
+    advice : str
+        What else than naming its axes may mend a series with an unknown one, for the error.
     bands : function or None
         Only where parts of a plane are worth decoding on their own (strips, rows of tiles): takes
         the C-order number of a plane and gives a list of (first row, last row excluded, decode)
@@ -66,6 +70,8 @@ class Series:
     saturation_level: int | None = None
     files: list[str] = field(default_factory=list)
     offsets: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+    advice: str = ""
     bands: Callable[[int], list[tuple[int, int, Callable[[], list[np.ndarray]]]]] | None = None
 
     @property
@@ -108,8 +114,8 @@ class Series:
         return dict(zip(self.axes, self.shape, strict=True))
 
 
-def split_positions(series: Series) -> list[Series]:
-    """Make each position (P) of a series a series of its own.
+def split_positions(series: Series, names: list[str] | None = None) -> list[Series]:
+    """Make each position (P) of a series a series of its own, with the name that the file has.
 
     Examples
     --------
@@ -120,17 +126,18 @@ def split_positions(series: Series) -> list[Series]:
     """
     if "P" not in series.index_axes:
         return [series]
-    return [_take_position(series, number) for number in range(series.sizes["P"])]
+    names = names or [f"position {number}" for number in range(series.sizes["P"])]
+    return [_take_position(series, number, name) for number, name in enumerate(names)]
 
 
-def _take_position(series: Series, number: int) -> Series:
+def _take_position(series: Series, number: int, name: str) -> Series:
     place, at = series.index_axes.index("P"), series.axes.index("P")
     lengths = series.index_shape
     planes = np.arange(prod(lengths)).reshape(lengths).take(number, axis=place).ravel()
     bands, offsets = series.bands, series.offsets
     return replace(
         series,
-        name=f"{series.name} position {number}".strip(),
+        name=f"{series.name} {name}".strip(),
         axes=series.axes[:at] + series.axes[at + 1 :],
         shape=series.shape[:at] + series.shape[at + 1 :],
         read=lambda index: series.read((*index[:place], number, *index[place:])),

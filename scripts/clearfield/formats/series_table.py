@@ -21,7 +21,11 @@ _NOT_IN_NAMES = re.compile(
 
 
 def describe_series(
-    sample: str, path: str, found: Sequence[Series], unread: list[str]
+    sample: str,
+    path: str,
+    found: Sequence[Series],
+    unread: list[str],
+    notes: dict[str, None] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Give the row of each series of a file.
 
@@ -34,6 +38,8 @@ def describe_series(
     found : sequence of Series
     unread : list of str
         Takes what is wrong with those that cannot be read: one must not hide the others.
+    notes : dict, optional
+        Takes what was left out of those that can, each sentence once.
 
     Examples
     --------
@@ -49,6 +55,9 @@ def describe_series(
             known[number] = found[number]
         except ClearfieldError as error:
             unread.append(f"{sample}: {error}")
+    if notes is not None:
+        for series in known.values():
+            notes.update(dict.fromkeys(f"{sample}: {note}" for note in series.notes))
     names = [series.name for series in known.values()]
     labels = name_series(names) if len(found) > 1 else [""]
     for label, (number, series) in zip(labels, known.items(), strict=True):

@@ -3,19 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import tifffile
 
-from ..errors import ClearfieldError
 from .length_units import micrometres
+from .micromanager_index import ndtiff_index
+from .tiff_resolution import COARSEST_UM, UNKNOWN, inverse_of, resolution
 
-_NOTHING = {"x": None, "y": None, "z": None}
-# ASSUME: a resolution per inch or cm is meant for printing where it is coarser than this.
-# 5 µm are 5,080 dots per inch.
-_COARSEST_UM = 5.0
 # What ScanImage calls how many channels, slices, and frames of a slice, from the newest to 3.
 _SCANIMAGE = {
     "channels": ("SI.hChannels.channelSave", "SI5.channelsSave", "SI4.channelsSave",
@@ -31,36 +26,6 @@ _SCANIMAGE = {
 }  # fmt: skip
 
 
-def check_planes(tif: tifffile.TiffFile, name: str) -> None:
-    """Raise where Micro-Manager's index names planes that cannot be there.
-
-    tifffile would take memory for all of them before it looks.
-    """
-    claimed, most = 0, tif.filehandle.size
-    if tif.is_mmstack:
-        index = tif.micromanager_metadata["IndexMap"][:, :4]
-        claimed = math.prod((index.max(axis=0).astype(int) + 1).tolist()) if index.size else 0
-    elif tif.is_ndtiff:
-        places = [axes for axes, *_ in _ndtiff_index(tif)]
-        values = [{place[axis] for place in places} for axis in places[0]] if places else []
-        most, claimed = len(places), math.prod(_length(found) for found in values)
-    if claimed > most:
-        raise ClearfieldError(
-            f"{name} is incomplete or damaged: its index numbers {claimed} planes, more than there "
-            "are (an acquisition that was stopped?)"
-        )
-
-
-def _length(numbers: set) -> int:
-    if all(isinstance(number, int) for number in numbers):
-        return max(numbers) - min(numbers) + 1
-    return len(numbers)
-
-
-def _ndtiff_index(tif: tifffile.TiffFile) -> Iterator[tuple]:
-    return tifffile.read_ndtiff_index(Path(tif.filehandle.dirname, "NDTiff.index"))
-
-
 def describe(
     tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, channels: int
 ) -> dict:
@@ -69,7 +34,7 @@ def describe(
     Names are left out where they are not as many as the `channels`.
     """
     kind = series.kind
-    found = {"pixel_size_um": dict(_NOTHING), "channel_names": [], "saturation_level": None}
+    found = {"pixel_size_um": dict(UNKNOWN), "channel_names": [], "saturation_level": None}
     reader = {
         "ome": lambda: _ome(tif, series, number),
         "imagej": lambda: _imagej(tif, series),
@@ -96,7 +61,7 @@ def describe(
     sizes = found["pixel_size_um"]
     named = kind == "imagej" and (tif.imagej_metadata or {}).get("unit")
     if not named and sizes["x"] is None and sizes["y"] is None:
-        sizes |= _resolution(series.keyframe)
+        sizes |= resolution(series.keyframe)
     if len(found["channel_names"]) != channels or not any(found["channel_names"]):
         found["channel_names"] = []
     level = found["saturation_level"]
@@ -146,13 +111,13 @@ def _imagej(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> dict:
     unit = meta.get("unit")
     page = series.keyframe
     sizes = {
-        "x": micrometres(_inverse(page, 282), unit),
-        "y": micrometres(_inverse(page, 283), meta.get("yunit", unit)),
+        "x": micrometres(inverse_of(page, 282), unit),
+        "y": micrometres(inverse_of(page, 283), meta.get("yunit", unit)),
         "z": micrometres(meta.get("spacing"), meta.get("zunit", unit)),
     }
     # ImageJ takes the print resolution of an image that it opens for its scale, and saves it so.
-    if str(unit).strip().lower() in ("inch", "in", "cm") and (sizes["x"] or 0) > _COARSEST_UM:
-        sizes = dict(_NOTHING)
+    if str(unit).strip().lower() in ("inch", "in", "cm") and (sizes["x"] or 0) > COARSEST_UM:
+        sizes = dict(UNKNOWN)
     return {"pixel_size_um": sizes, "channel_names": _labels(meta.get("Labels"), series)}
 
 
@@ -177,29 +142,6 @@ def _labels(labels: list[str] | None, series: tifffile.TiffPageSeries) -> list[s
     return names if all(names) and len(set(names)) == channels else []
 
 
-def _inverse(page: tifffile.TiffPage, code: int) -> float | None:
-    tag = page.tags.get(code)
-    try:
-        numerator, denominator = tag.value
-        return denominator / numerator
-    except (AttributeError, TypeError, ValueError, ZeroDivisionError):
-        return None
-
-
-def _resolution(page: tifffile.TiffPage) -> dict[str, float | None]:
-    """Take a resolution that is not meant for a printer: too fine, or per mm or µm.
-
-    The latter two are no part of TIFF 6.0; tifffile writes them.
-    """
-    code = int(page.resolutionunit)
-    unit = {2: "inch", 3: "cm", 4: "mm", 5: "µm"}.get(code)
-    sizes = [micrometres(_inverse(page, tag), unit) for tag in (282, 283)]
-    if None in sizes or (code < 4 and max(sizes) > _COARSEST_UM):
-        return {}
-    # A fraction of 32-bit integers is exact to about 9 digits.
-    return {axis: float(f"{size:.9g}") for axis, size in zip("xy", sizes, strict=True)}
-
-
 def _shaped(series: tifffile.TiffPageSeries) -> dict:
     """Read tifffile's own description: JSON, with whatever its caller put in."""
     try:
@@ -217,7 +159,7 @@ def _shaped(series: tifffile.TiffPageSeries) -> dict:
         elif code is None:
             sizes[axis] = micrometres(meta.get("spacing"), unit)
         else:
-            sizes[axis] = micrometres(_inverse(page, code), unit) if page.tags.get(code) else None
+            sizes[axis] = micrometres(inverse_of(page, code), unit) if page.tags.get(code) else None
     names = meta.get("Channel", {})
     names = names.get("Name", []) if isinstance(names, dict) else []
     return {
@@ -280,7 +222,7 @@ def _metaseries(tif: tifffile.TiffFile) -> dict:
 
 
 def _fluoview(tif: tifffile.TiffFile) -> dict:
-    sizes = dict(_NOTHING)
+    sizes = dict(UNKNOWN)
     for dimension in (tif.fluoview_metadata or {}).get("Dimensions", ()):
         axis, _, _, resolution, unit = (*dimension, None, None, None, None)[:5]
         if str(axis).strip().lower() in sizes:
@@ -357,9 +299,9 @@ def scanimage_axes(tif: tifffile.TiffFile, pages: int) -> tuple[str, tuple[int, 
 
 def _scanimage(tif: tifffile.TiffFile) -> dict:
     found = _scanimage_values(tif)
-    sizes = _resolution(tif.pages.first)
+    sizes = resolution(tif.pages.first)
     return {
-        "pixel_size_um": {**_NOTHING, **sizes, "z": micrometres(found["step"], "µm")},
+        "pixel_size_um": {**UNKNOWN, **sizes, "z": micrometres(found["step"], "µm")},
         "channel_names": found.get("names", []),
     }
 
@@ -395,7 +337,7 @@ def _qpi(series: tifffile.TiffPageSeries) -> dict:
 def _ndtiff(tif: tifffile.TiffFile) -> dict:
     """Take channels' names from the index, where each plane has its own, in their order there."""
     found = _micromanager(tif)
-    channels = [axes.get("channel") for axes, *_ in _ndtiff_index(tif)]
+    channels = [axes.get("channel") for axes, *_ in ndtiff_index(tif)]
     names = [name for name in dict.fromkeys(channels) if isinstance(name, str)]
     return {**found, "channel_names": names or found["channel_names"]}
 

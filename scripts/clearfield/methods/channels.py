@@ -1,16 +1,11 @@
 """Which method and which sizes, in pixels, each channel of an image gets."""
 
 import math
+from itertools import pairwise
+from types import ModuleType
 
 from ..errors import ClearfieldError
-
-# The sizes of each method, in the order in which they are written down.
-SIZES = {
-    "tophat": ("radius",),
-    "minmax": ("min_size", "max_size"),
-    "dog": ("low_sigma", "high_sigma"),
-    "none": (),
-}
+from .known_methods import method_of
 
 # ASSUME: x and y that differ by less than this ratio are one pixel size, rounded differently.
 SQUARE_TOLERANCE = 1e-3
@@ -66,18 +61,21 @@ def resolve_channels(
         _require_pixel(pixel, pixel_size_um, sample)
     resolved = []
     for name, choice in zip(channel_names, chosen, strict=True):
-        method = choice["method"]
-        sizes = {size: choice[method][size] for size in SIZES[method]}
+        method = method_of(choice)
+        sizes = {size: choice[method.NAME][size] for size in method.SIZES}
         if settings["unit"] == "um":
-            sizes = {size: _to_pixels(size, um, pixel, sample) for size, um in sizes.items()}
+            sizes = {
+                size: _to_pixels(method, size, um, pixel, sample) for size, um in sizes.items()
+            }
         _check_sizes(method, sizes, sample)
         sizes_um = {size: round(px * pixel, 6) for size, px in sizes.items()} if pixel else None
         resolved.append(
             {
                 "name": name,
-                "method": method,
+                "method": method.NAME,
                 "light_background": choice["light_background"],
                 **sizes,
+                **{option: choice[method.NAME][option] for option in method.OPTIONS},
                 "sizes_um": sizes_um,
             }
         )
@@ -121,17 +119,18 @@ def _require_pixel(
     )
 
 
-def _to_pixels(size: str, um: float, pixel: float, sample: str) -> int:
+def _to_pixels(method: ModuleType, size: str, um: float, pixel: float, sample: str) -> int:
     """Round to whole pixels; a square window to the nearest odd number of them.
 
     Examples
     --------
-    >>> _to_pixels("radius", 2.6, 0.5, "a"), _to_pixels("min_size", 2.0, 0.5, "a")
+    >>> tophat, minmax = method_of({"method": "tophat"}), method_of({"method": "minmax"})
+    >>> _to_pixels(tophat, "radius", 2.6, 0.5, "a"), _to_pixels(minmax, "min_size", 2.0, 0.5, "a")
     (5, 5)
     """
     exact = um / pixel
-    pixels = 2 * math.floor(exact / 2) + 1 if size.endswith("_size") else math.floor(exact + 0.5)
-    if exact < 0.5 and size not in ("low_sigma", "max_size"):  # that small they mean: none
+    pixels = 2 * math.floor(exact / 2) + 1 if method.ODD else math.floor(exact + 0.5)
+    if exact < 0.5 and size not in method.MAY_VANISH:
         raise ClearfieldError(
             f"subtract_background: {size} {um:g} µm is less than half a pixel of {sample} "
             f"({pixel:g} µm); choose a larger one"
@@ -139,9 +138,10 @@ def _to_pixels(size: str, um: float, pixel: float, sample: str) -> int:
     return pixels
 
 
-def _check_sizes(method: str, sizes: dict[str, float], sample: str) -> None:
-    if method == "dog" and sizes["low_sigma"] >= sizes["high_sigma"]:
-        raise ClearfieldError(
-            f"subtract_background.dog: low_sigma {sizes['low_sigma']:g} px must be smaller than "
-            f"high_sigma {sizes['high_sigma']:g} px ({sample})"
-        )
+def _check_sizes(method: ModuleType, sizes: dict[str, float], sample: str) -> None:
+    for small, large in pairwise(method.INCREASING):
+        if sizes[small] >= sizes[large]:
+            raise ClearfieldError(
+                f"subtract_background.{method.NAME}: {small} {sizes[small]:g} px must be smaller "
+                f"than {large} {sizes[large]:g} px ({sample})"
+            )

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ClearfieldError
 from ..filters.memory import new_array
-
-METHODS = ("tophat", "minmax", "dog", "none")
+from ..filters.plane import check_plane
+from .known_methods import method_of
 
 
 class Block(NamedTuple):
@@ -36,6 +36,8 @@ def subtract_background(
     max_size: int = 25,
     low_sigma: float = 1,
     high_sigma: float = 100,
+    smooth: bool = True,
+    paraboloid: bool = False,
     dtype: str = "auto",
     negative: str = "keep",
     offset: float = 1000,
@@ -47,11 +49,14 @@ def subtract_background(
     ----------
     image : (Y, X) array, integer or float
         Bright objects on a dark background, or dark on bright with `light_background`.
-    method : {"tophat", "minmax", "dog", "none"}
+    method : {"tophat", "minmax", "dog", "rolling_ball", "none"}
         "tophat": image − opening by a disk of `radius` px (Soille, "Morphological Image
         Analysis", 2004, section 4.5.1); "minmax": image − maximum filter of the minimum filter,
         square windows of odd `min_size` and `max_size` px; "dog": Gaussian of `low_sigma` px −
-        Gaussian of `high_sigma` px; "none": the image as it is.
+        Gaussian of `high_sigma` px; "rolling_ball": image − what a ball of `radius` finds below it,
+        as ImageJ does, of uint8, uint16 and float32 images; "none": the image as it is.
+    smooth, paraboloid : bool
+        Of the rolling ball: smooth the image by a 3 × 3 mean first; take a sliding paraboloid.
     light_background : bool
         Take closing − image, (minimum of the maximum) − image, or large − small Gaussian instead.
     dtype : {"auto", "uint8", "uint16", "float32"}
@@ -79,16 +84,12 @@ def subtract_background(
     >>> subtract_background(image, radius=1)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    image = np.asanyarray(image)
-    if image.ndim != 2:
-        raise ClearfieldError(
-            f"subtract_background takes a plane (Y, X), not {image.ndim} axes; "
-            "call it for each plane of a stack"
-        )
+    check_plane(image)
     settings = {
         "method": method, "radius": radius, "light_background": light_background,
         "min_size": min_size, "max_size": max_size,
         "low_sigma": low_sigma, "high_sigma": high_sigma,
+        "smooth": smooth, "paraboloid": paraboloid,
     }  # fmt: skip
     target = output_dtype(image.dtype, [settings], dtype=dtype, negative=negative)
     result = new_array(image.shape, target)
@@ -115,7 +116,7 @@ def estimate_background(
     -------
     (Y, X) array
         Opening (closing), maximum of the minimum (minimum of the maximum) in the image's dtype,
-        large Gaussian in float32, or zeros for "none".
+        large Gaussian or the ball's background in float32, or zeros for "none".
 
     Examples
     --------
@@ -124,6 +125,7 @@ def estimate_background(
     >>> estimate_background(image, method="tophat", radius=1)
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
+    check_plane(image)
     settings = {"method": method, "light_background": light_background, **sizes}
     result = new_array(image.shape, background_dtype(image.dtype, [settings]))
     for first, last, background in background_blocks(image, settings, threads=threads):
@@ -138,7 +140,7 @@ def background_blocks(
 
     Parameters are those of `subtract_blocks`.
     """
-    for first, last, _, background in _filter_blocks(image, channel, threads):
+    for first, last, _, background in method_of(channel).blocks(image, channel, threads):
         yield first, last, background
 
 
@@ -183,7 +185,7 @@ def output_dtype(image: np.dtype, channels: list[dict], *, dtype: str, negative:
 
 
 def background_dtype(image: np.dtype, channels: list[dict]) -> np.dtype:
-    """Choose the dtype of a file of backgrounds: the image's, and float32 for a Gaussian.
+    """Choose the dtype of a file of backgrounds: the image's, and float32 for a Gaussian or a ball.
 
     Examples
     --------
@@ -192,12 +194,12 @@ def background_dtype(image: np.dtype, channels: list[dict]) -> np.dtype:
     """
     image = image.newbyteorder("=")
     gaussian = np.dtype("float32")
-    return np.result_type(*(gaussian if c["method"] == "dog" else image for c in channels))
+    return np.result_type(*(gaussian if method_of(c).FLOAT_BACKGROUND else image for c in channels))
 
 
 def _natural_dtype(image: np.dtype, channel: dict, negative: str) -> np.dtype:
     wide = np.dtype("float64" if image.kind in "iu" and image.itemsize > 2 else "float32")
-    if channel["method"] == "dog":
+    if method_of(channel).COMPUTES_IN_FLOAT:
         return np.dtype("float32")
     if image.kind == "f":
         return image
@@ -212,12 +214,8 @@ def _natural_dtype(image: np.dtype, channel: dict, negative: str) -> np.dtype:
 
 def _may_be_negative(image: np.dtype, channel: dict) -> bool:
     if channel["method"] == "none":
-        return image.kind != "u"
-    if channel["method"] == "minmax":
-        # Up to the size of the first, each window within the second filter's holds the pixel.
-        first, second = channel["min_size"], channel["max_size"]
-        return first > second if channel.get("light_background", False) else second > first
-    return channel["method"] == "dog"
+        return image.kind != "u"  # what is negative before stays so
+    return method_of(channel).may_be_negative(channel)
 
 
 def subtract_blocks(
@@ -248,59 +246,8 @@ def subtract_blocks(
     """
     shift = offset if negative == "offset" else 0
     floor = 0 if negative == "clip" else None
-    for first, last, difference, background in _filter_blocks(image, channel, threads):
+    for first, last, difference, background in method_of(channel).blocks(image, channel, threads):
         yield Block(first, last, *_fit(difference, background, dtype, shift, floor))
-
-
-def _filter_blocks(
-    image: np.ndarray, channel: dict, threads: int | None
-) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-    """Yield first row, last row, exact difference, background."""
-    method, light = channel["method"], channel.get("light_background", False)
-    if method == "dog":
-        from ..filters.gaussian import difference_of_gaussians_blocks
-
-        for first, last, difference, large in difference_of_gaussians_blocks(
-            image, channel["low_sigma"], channel["high_sigma"], threads=threads
-        ):
-            yield first, last, -difference if light else difference, large
-        return
-    if method == "none":
-        rows = max(1, 2**22 // max(1, image.shape[1]))
-        for first in range(0, image.shape[0], rows):
-            block = np.asarray(image[first : first + rows])
-            yield first, first + len(block), block, np.zeros_like(block)
-        return
-    if method == "tophat":
-        from ..filters.morphology import closing_blocks, opening_blocks
-
-        filter_blocks = closing_blocks if light else opening_blocks
-        blocks = filter_blocks(image, channel["radius"], threads=threads)
-    elif method == "minmax":
-        from ..filters.morphology import minmax_blocks
-
-        blocks = minmax_blocks(
-            image, channel["min_size"], channel["max_size"], light, threads=threads
-        )
-    else:
-        raise ClearfieldError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
-    signed = _may_be_negative(image.dtype, channel)
-    for first, last, background in blocks:
-        block = np.asarray(image[first:last])
-        pair = (background, block) if light else (block, background)
-        yield first, last, _difference(*pair, signed=signed), background
-
-
-def _difference(a: np.ndarray, b: np.ndarray, *, signed: bool) -> np.ndarray:
-    """Subtract without wrapping; an integer difference that is not `signed` is never negative."""
-    if a.dtype.kind == "f":
-        return np.subtract(a, b)
-    bits = 8 * a.dtype.itemsize
-    if signed:
-        return np.subtract(a, b, dtype=np.dtype(f"int{min(64, 2 * bits)}"))
-    # Modulo 2**bits the unsigned difference is the true one, which lies in [0, 2**bits).
-    unsigned = f"uint{bits}"
-    return np.subtract(a.astype(unsigned, copy=False), b.astype(unsigned, copy=False))
 
 
 def _fit(

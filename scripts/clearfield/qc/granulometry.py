@@ -24,6 +24,10 @@ VALLEY = 1.5
 MARGIN = 1.5
 """ASSUME: a disk 1.5 times as wide as the largest objects is wide enough to tell them apart."""
 LIMIT = 512
+ROUNDING = 12**-0.5
+"""ASSUME: a value rounded to a whole grey level errs evenly by up to half of one, thus with a
+standard deviation of 1/sqrt(12) (Bennett, Bell Syst. Tech. J. 27, 446, 1948). Averaging lessens
+that only where noise spreads the values, so that it holds for binned copies too."""
 RESOLVED = 4
 """ASSUME: objects under 4 pixels of the binned copy are measured anew in a window of the image."""
 
@@ -57,6 +61,8 @@ class Granulometry:
     recommended_radius_px : int or None
         Smallest radius that keeps 95 % of the objects' intensity; None where there are no objects,
         or where their sizes still grow at the largest radius tried.
+    rounding : float
+        Standard deviation in grey levels that rounding leaves: `ROUNDING` for integers, else 0.
     """
 
     factor: int
@@ -71,6 +77,7 @@ class Granulometry:
     median_diameter_px: float
     largest_diameter_px: float
     recommended_radius_px: int | None
+    rounding: float = 0.0
 
     def kept_at(self, radius_px: float) -> float:
         """Share of the objects' intensity that a top-hat of this radius keeps, 0 to 1 or NaN."""
@@ -135,6 +142,7 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     (True, True)
     """
     factor = bin_factor(image.shape, LIMIT)
+    rounding = ROUNDING if np.dtype(image.dtype).kind in "iu" else 0.0
     copy = bin_plane(image, factor)
     if light_background:
         copy = -copy
@@ -145,7 +153,7 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     empty = np.zeros(copy.shape, bool)
     nothing = Granulometry(
         factor, copy, np.nan, (1, 0), empty, ~missing, np.empty(0), np.empty(0), np.empty(0),
-        np.nan, np.nan, None,
+        np.nan, np.nan, None, rounding,
     )  # fmt: skip
     if not steps:
         return nothing
@@ -164,7 +172,7 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     sizes = Granulometry(
         factor, copy, float(radii[reference]), (steps[reference].scale, steps[reference].radius),
         objects, background, radii, spectrum, kept,
-        median, largest, recommended,
+        median, largest, recommended, rounding,
     )  # fmt: skip
     if factor > 1 and not median > RESOLVED * factor:
         close = measure_sizes(_fullest_window(image, tophat, factor), light_background)
@@ -320,7 +328,9 @@ def otsu_threshold(values: np.ndarray) -> float:
     True
     """
     low, high = float(values.min()), float(values.max())
-    if not high - low > 512 * np.spacing(max(abs(low), abs(high))):
+    largest = max(abs(low), abs(high))
+    steps = np.spacing(np.asarray(largest, values.dtype)) if values.dtype.kind == "f" else 0
+    if not high - low > max(512 * np.spacing(largest), 257 * float(steps)):
         return high  # flat, but for rounding: there is no room for the bins' edges
     counts, edges = np.histogram(values, 256, (low, high))
     centres = (edges[1:] + edges[:-1]) / 2

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..methods.known_methods import method_of
 from .binning import bin_plane
 from .granulometry import Granulometry, measure_contrast
 from .qc_table import COLUMNS
@@ -50,10 +51,12 @@ def measure_plane(
     light = channel["light_background"]
     pixels = max(1, result.shape[0] * result.shape[1])
     pixel_um = _square_pixel(pixel_size_um)
-    radius = _filter_radius(channel)
+    radius = method_of(channel).qc_radius(channel)
     row = dict.fromkeys(COLUMNS, math.nan)
     row |= {
         "method": channel["method"],
+        "light_background": int(light),
+        "sizes": describe_sizes(channel),
         "radius_px": radius,
         "radius_um": radius * pixel_um,
         "saturation_level": _number(statistics.get("saturation_level")),
@@ -62,6 +65,8 @@ def measure_plane(
         "clipped_fraction": (clipped["clipped_low"] + clipped["clipped_high"]) / pixels,
         "negative_fraction": (clipped["clipped_low"] + _count_below(result, offset)) / pixels,
         "offset": offset,
+        "plane_height_px": result.shape[0],
+        "plane_width_px": result.shape[1],
         "object_diameter_px": sizes.median_diameter_px,
         "object_diameter_um": sizes.median_diameter_px * pixel_um,
         "largest_diameter_px": sizes.largest_diameter_px,
@@ -75,17 +80,41 @@ def measure_plane(
         row["signal_kept_at_recommended"] = sizes.kept_at(sizes.recommended_radius_px)
     before = -sizes.image if light else sizes.image
     after = bin_plane(result, sizes.factor) - np.float32(offset)
-    row |= _compare(before, after, sizes.objects, sizes.background, light)
+    row |= _compare(before, after, sizes, light)
     row["object_signal"] = measure_contrast(sizes.image, sizes)
+    row["unevenness_to_signal"] = _ratio(row["unevenness_after"], row["object_signal"])
+    left = row["background_median_after"]
+    row["background_left_sigma"] = _ratio(left, row["noise_after"])
+    row["background_left_to_signal"] = _ratio(left, row["object_signal"])
     row["signal_survived"] = _ratio(measure_contrast(after, sizes), row["object_signal"])
     row |= _along_z(statistics)
     return row
 
 
+def describe_sizes(channel: dict) -> str:
+    """Write the sizes of a channel's method, px and µm.
+
+    Examples
+    --------
+    >>> describe_sizes({"method": "dog", "low_sigma": 1, "high_sigma": 100,
+    ...                 "sizes_um": {"low_sigma": 0.35, "high_sigma": 35.0}})
+    'low_sigma 1 px (0.35 µm); high_sigma 100 px (35 µm)'
+    """
+    micrometres = channel.get("sizes_um") or {}
+    sizes = [
+        f"{size} {channel[size]:g} px"
+        + (f" ({micrometres[size]:.4g} µm)" if size in micrometres else "")
+        for size in method_of(channel).SIZES
+    ]
+    options = [f"{name} {'on' if channel[name] else 'off'}" for name in method_of(channel).OPTIONS]
+    return "; ".join([*sizes, *options])
+
+
 def _compare(
-    before: np.ndarray, after: np.ndarray, objects: np.ndarray, background: np.ndarray, light: bool
+    before: np.ndarray, after: np.ndarray, sizes: Granulometry, light: bool
 ) -> dict[str, float]:
     """Measure background, unevenness and contrast of a plane before and after."""
+    objects, background = sizes.objects, sizes.background
     row = {"object_fraction": _ratio(np.count_nonzero(objects), objects.size)}
     for name, image, sign in (("before", before, -1 if light else 1), ("after", after, 1)):
         valid = np.isfinite(image)
@@ -95,16 +124,19 @@ def _compare(
         values = image[outside]
         level = float(np.median(values))
         mad = float(np.median(np.abs(values - level)))
+        # What rounding did to the image stays in the result, whatever the result's dtype.
+        noise = max(1.4826 * mad, sizes.rounding)
         surface = _fit_surface(image, outside)
         row |= {
             f"background_median_{name}": level,
             f"background_mad_{name}": mad,
+            f"noise_{name}": noise,
             f"unevenness_{name}": float(np.ptp(surface(*np.nonzero(_thin(outside))))),
         }
         if inside.any():
             contrast = sign * (float(image[inside].mean(dtype=np.float64)) - level)
             row[f"signal_to_background_{name}"] = _ratio(contrast, level)
-            row[f"contrast_to_noise_{name}"] = _ratio(contrast, 1.4826 * mad)
+            row[f"contrast_to_noise_{name}"] = _ratio(contrast, noise)
     row["unevenness_ratio"] = _ratio(row["unevenness_after"], row["unevenness_before"])
     return row
 
@@ -193,14 +225,6 @@ def _straight_line(values: np.ndarray, places: np.ndarray | None = None) -> tupl
     first, second = np.triu_indices(len(values), 1)
     slope = float(np.median((values[second] - values[first]) / (places[second] - places[first])))
     return slope, float(np.median(values - slope * places))
-
-
-def _filter_radius(channel: dict) -> float:
-    if channel["method"] == "tophat":
-        return channel["radius"]
-    if channel["method"] == "minmax":
-        return (channel["min_size"] - 1) / 2
-    return channel.get("high_sigma", math.nan)
 
 
 def _square_pixel(pixel_size_um: dict[str, float | None]) -> float:

@@ -37,7 +37,7 @@ COLUMNS = {
     "object_fraction": "fraction of the pixels that belong to objects",
     "signal_to_background_before": "(object mean - background median) / background median, before",
     "signal_to_background_after": "the same after",
-    "contrast_to_noise_before": "the same difference / (1.4826 × background_mad before)",
+    "contrast_to_noise_before": "the same difference / noise_before",
     "contrast_to_noise_after": "the same after",
     "signal_survived": "contrast of the objects with their surroundings: after / before",
     "object_diameter_px": "diameter below which half of the objects' intensity lies, px",
@@ -58,6 +58,17 @@ COLUMNS = {
     "signal_drift_t": "change of object_signal along time (robust line), relative to the first",
     "range_low": "grey level shown black in the figure (projection and background)",
     "range_high": "grey level shown white in the figure",
+    "noise_before": "1.4826 × background_mad_before, at least what rounding leaves, grey levels",
+    "noise_after": "the same after",
+    "unevenness_to_signal": "unevenness_after / object_signal",
+    "plane_height_px": "rows of the plane",
+    "plane_width_px": "columns of the plane",
+    "background_left_sigma": "background_median_after / noise_after",
+    "background_left_to_signal": "background_median_after / object_signal",
+    "projection": "the method of the projection, and its planes where not all were taken",
+    "light_background": "1 where dark objects on a light background were looked for, else 0",
+    "sizes": "the sizes of the method by name, px and, where the calibration is known, µm",
+    "series": "which series, from 0, of a file that holds several",
 }
 """Column of the sample's table: what it is. Fractions are 0 to 1; a missing value is NaN."""
 

@@ -42,7 +42,7 @@ def judge(cells: dict[str, str], settings: dict) -> tuple[str, str]:
     Examples
     --------
     >>> judge({"saturated_fraction": "0.02"}, {"saturated_fraction": {"warn": 0.001, "fail": 0.01}})
-    ('fail', '2 % of the pixels of the stack are saturated')
+    ('fail', 'acquisition: 2 % of the pixels of the stack are saturated')
     """
     row = Row(cells)
     findings = sorted(_findings(row, settings), key=lambda finding: -LEVELS.index(finding[0]))
@@ -55,11 +55,26 @@ def _findings(row: Row, settings: dict) -> Iterator[tuple[str, str]]:
     for name, (value, sign, say) in RULES.items():
         level = _level(sign * value(row), sign, settings.get(name, {}))
         if level != "ok":
-            yield level, say(row)
+            yield level, _whose(name, row) + say(row)
     for name, (found, say) in FINDINGS.items():
         level = settings.get(name, "ok")
         if level != "ok" and found(row):
-            yield level, say(row)
+            yield level, _whose(name, row) + say(row)
+
+
+ACQUISITION = {
+    "saturated_fraction", "nonfinite_fraction", "drift_z", "flicker_z", "drift_t",
+    "signal_drift_t", "flicker_t", "focus_at_edge",
+}  # fmt: skip
+"""What no setting of the subtraction mends. A field without objects may be empty or full."""
+KEPT = 0.8
+"""ASSUME: where this share of the objects' intensity is left, not the subtraction made them dim."""
+
+
+def _whose(name: str, row: Row) -> str:
+    """Say before a reason whether the microscope is its cause, rather than the config."""
+    dim = name == "contrast_to_noise" and not row("signal_survived") < KEPT
+    return "acquisition: " if dim or name in ACQUISITION else ""
 
 
 def _level(value: float, sign: int, thresholds: dict) -> str:
@@ -83,6 +98,17 @@ def _percent(fraction: float) -> str:
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
+def _grey(level: float) -> str:
+    """Give grey levels with three digits, large ones whole.
+
+    Examples
+    --------
+    >>> _grey(1063.2), _grey(12.64), _grey(0.00223)
+    ('1063', '12.6', '0.00223')
+    """
+    return f"{level:.0f}" if abs(level) >= 1000 else f"{level:.3g}"
+
+
 def _column(name: str) -> Callable[[Row], float]:
     return lambda row: row(name)
 
@@ -91,22 +117,48 @@ def _size(name: str) -> Callable[[Row], float]:
     return lambda row: abs(row(name))
 
 
-def _remaining_unevenness(row: Row) -> float:
-    """Give the ratio after / before; NaN where what remains is hidden in the noise."""
-    # ASSUME: a range below 3 median absolute deviations (2 sigma) disappears in the noise.
-    if row.cells.get("method") == "none" or row("unevenness_after") <= 3 * row(
-        "background_mad_after"
-    ):
-        return math.nan
-    return row("unevenness_ratio")
+def _unevenness(column: str) -> Callable[[Row], float]:
+    """Give what a column tells of the unevenness; NaN where it is hidden in the noise."""
+
+    def value(row: Row) -> float:
+        # ASSUME: a range of less than two standard deviations of the noise cannot be seen.
+        if row.cells.get("method") == "none" or row("unevenness_after") <= 2 * row("noise_after"):
+            return math.nan
+        return row(column)
+
+    return value
 
 
 def _say_uneven(row: Row) -> str:
     text = (
         f"{_percent(row('unevenness_ratio'))} of the background's unevenness remain "
-        f"({row('unevenness_after'):.3g} of {row('unevenness_before'):.3g} grey levels)"
+        f"({_grey(row('unevenness_after'))} of {_grey(row('unevenness_before'))} grey levels)"
     )
     return text + _advice(row, row("radius_px") > row("recommended_radius_px"))
+
+
+def _say_uneven_beside_signal(row: Row) -> str:
+    text = (
+        f"the background still varies by {_grey(row('unevenness_after'))} grey levels, "
+        f"{_percent(row('unevenness_to_signal'))} of the objects' signal"
+    )
+    return text + _advice(row, row("radius_px") > row("recommended_radius_px"))
+
+
+def _background_left(row: Row) -> float:
+    # A constant is no less for being below the noise: an object's many pixels all have it.
+    return math.nan if row.cells.get("method") == "none" else abs(row("background_left_to_signal"))
+
+
+def _say_left(row: Row) -> str:
+    left, wide = row("background_median_after"), row("radius_px") > row("recommended_radius_px")
+    text = (
+        f"{_grey(left)} grey levels ({row('background_left_sigma'):.2g} standard deviations) are "
+        f"left in the background, {_percent(abs(row('background_left_to_signal')))} of the "
+        "objects' signal: "
+    )
+    remedy = "choose a smaller radius" if wide else "take them off what you measure"
+    return text + remedy + _advice(row, wide)
 
 
 def _say_lost(row: Row) -> str:
@@ -168,7 +220,13 @@ RULES: dict[str, tuple[Callable[[Row], float], int, Callable[[Row], str]]] = {
         lambda row: f"{_percent(row('clipped_fraction'))} of the result's pixels were clipped",
     ),
     "signal_survived": (_column("signal_survived"), -1, _say_lost),
-    "unevenness_ratio": (_remaining_unevenness, 1, _say_uneven),
+    "unevenness_to_signal": (
+        _unevenness("unevenness_to_signal"),
+        1,
+        _say_uneven_beside_signal,
+    ),
+    "unevenness_ratio": (_unevenness("unevenness_ratio"), 1, _say_uneven),
+    "background_left": (_background_left, 1, _say_left),
     "contrast_to_noise": (
         _column("contrast_to_noise_after"),
         -1,
@@ -212,11 +270,29 @@ def _focus_at_edge(row: Row) -> bool:
     return row("planes") >= 3 and row("sharpest_plane") in (0, row("planes") - 1)
 
 
+def _radius_beyond_plane(row: Row) -> bool:
+    sides = row("plane_height_px"), row("plane_width_px")
+    return row("radius_px") > max(sides) and row.cells.get("method") != "none"
+
+
+def _say_beyond(row: Row) -> str:
+    text = (
+        f"the filter's half-width, {row('radius_px'):g} px, is larger than the plane "
+        f"({row('plane_width_px'):g} × {row('plane_height_px'):g} px): its background is little "
+        "more than one number"
+    )
+    return text + _advice(row, True)
+
+
 FINDINGS: dict[str, tuple[Callable[[Row], bool], Callable[[Row], str]]] = {
     "no_objects": (
         lambda row: row("object_fraction") == 0,
-        lambda row: "no objects stand out from the noise",
+        lambda row: (
+            "no objects stand out from the noise (an empty field, or a full one: choose the size "
+            "by eye, with explore_parameters)"
+        ),
     ),
+    "radius_beyond_plane": (_radius_beyond_plane, _say_beyond),
     "focus_at_edge": (
         _focus_at_edge,
         lambda row: (

@@ -3,7 +3,7 @@
 import glob
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..errors import ClearfieldError
 from ..filters.parallel import run_tasks
 from ..formats.axes import Arrangement, arrange
 from ..formats.known_formats import open_series
+from ..formats.plane_folders import list_planes
 from ..formats.series import Series
 from ..results.whole_files import replacing
 from .description import Stack, check_raw, fingerprint, this_boot
@@ -27,7 +28,8 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
     stack : path
         The .stack file to write.
     settings : dict
-        ``series``, ``axes``, ``select``, ``pixel_size_um``, ``channel_names``; each optional.
+        ``series`` (a number or a name), ``axes``, ``select``, ``pixel_size_um``,
+        ``channel_names``; each optional.
     threads : int
         For decoding.
 
@@ -38,7 +40,9 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
     """
     name = Path(path).name
     before = {file: fingerprint(file) for file in raw_files(path)}
-    series = _pick(open_series(path), settings.get("series") or 0, name)
+    held = open_series(path)
+    number = find_number(held, settings.get("series") or 0, name)
+    series = held[number]
     arranged = arrange(series, settings.get("axes"), settings.get("select") or {}, name)
     dtype = stored_dtype(series.dtype, name)
     description = Stack(
@@ -52,8 +56,10 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         source={
             "name": name,
             "bytes": _bytes(path, before),
-            "series": settings.get("series") or 0,
-        },
+            "series": number,
+        }
+        | ({"series_in_file": len(held)} if len(held) > 1 else {})
+        | ({"notes": series.notes} if series.notes else {}),
         settings=settings,
     )
     in_place = series.offsets is not None and arranged.plane_axes == "YX" and dtype == series.dtype
@@ -90,7 +96,8 @@ def raw_files(path: str) -> list[str]:
         return [path]
     if here.suffix.lower() == ".zarr" or not (here.is_dir() or glob.has_magic(path)):
         return []
-    found = here.iterdir() if here.is_dir() else map(Path, glob.glob(path))
+    found = {*(here.iterdir() if here.is_dir() else map(Path, glob.glob(path)))}
+    found |= set(map(Path, list_planes(path)))  # also those in subfolders
     return sorted(str(file) for file in found if file.is_file())
 
 
@@ -121,15 +128,42 @@ def stored_dtype(dtype: np.dtype, name: str) -> np.dtype:
     return dtype
 
 
-def _pick(found: list[Series], number: int, name: str) -> Series:
-    if not 0 <= number < len(found):
+def find_number(found: Sequence[Series], wanted: int | str, name: str) -> int:
+    """Find a series by its number from 0, or by the name that the file gives it.
+
+    Raises
+    ------
+    ClearfieldError
+        Where there is none, or several have that name.
+
+    Examples
+    --------
+    >>> both = [Series(name, "YX", (2, 2), None, None) for name in ("Pos2", "Pos0")]
+    >>> find_number(both, "Pos0", "a.tif"), find_number(both, 0, "a.tif")
+    (1, 0)
+    """
+    if isinstance(wanted, str):
+        names = getattr(found, "names", None) or [series.name for series in found]
+        if names.count(wanted) == 1:
+            return names.index(wanted)
+        if wanted in names:
+            raise ClearfieldError(
+                f"{name} has {names.count(wanted)} series of the name {wanted!r}; set "
+                "load_stack.series to the number of one, as list_inputs shows them"
+            )
+        known = ", ".join(repr(one) for one in names[:10]) + (", ..." if len(names) > 10 else "")
+        raise ClearfieldError(
+            f"{name} has no series of the name {wanted!r}, which is load_stack.series; its names "
+            f"are {known}"
+        )
+    if not 0 <= wanted < len(found):
         few = (
             "1 series, number 0"
             if len(found) == 1
             else f"{len(found)} series, 0 to {len(found) - 1}"
         )
-        raise ClearfieldError(f"{name} has {few}; load_stack.series is {number}")
-    return found[number]
+        raise ClearfieldError(f"{name} has {few}; load_stack.series is {wanted}")
+    return wanted
 
 
 def _relabel_sizes(series: Series, settings: dict) -> dict[str, float | None]:

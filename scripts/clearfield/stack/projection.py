@@ -16,6 +16,7 @@ from ..errors import ClearfieldError
 from ..filters.memory import new_array
 from ..filters.parallel import run_rows, run_tasks
 from .description import Planes, RowReader, Stack
+from .running_results import RUNNING, highest_of, keep_largest, set_first
 from .stack_statistics import SAMPLED_ROWS, SamplingSpace, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
@@ -153,7 +154,7 @@ class _Running:
         *_, height, width = stack.shape
         self._dtype = dtype = np.dtype(stack.dtype).newbyteorder("=")
         self._is_max = method == "max"
-        self._start, self._step, self._finish, kinds = _METHODS[method]
+        self._start, self._step, self._finish, kinds = RUNNING[method]
         kinds = [dtype if kind is None else np.dtype(kind) for kind in kinds]
         if dtype.kind == "f" and method not in ("max", "min"):
             kinds.append(np.dtype("u4"))  # how many planes have a pixel
@@ -221,7 +222,7 @@ class _Running:
             statistics.sample(z, rows.start, block, worker.sampling)  # it is in the cache now
             if not self._is_max:
                 # Of the block, not of each of its rows: that would take twice as long.
-                (_keep_largest if z else _set_first)([highest], _highest(block))
+                (keep_largest if z else set_first)([highest], highest_of(block))
 
     def _count(
         self,
@@ -235,7 +236,7 @@ class _Running:
         """Count saturated pixels, in those rows alone that may have the block's largest value."""
         if self._is_max:
             highest = (np.fmax if self._dtype.kind == "f" else np.maximum).reduce(held[0], axis=1)
-        level = _highest(highest)
+        level = highest_of(highest)
 
         def reached() -> Iterator[np.ndarray]:
             parts = _runs(highest == level)
@@ -292,93 +293,6 @@ def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:
     return [(int(first), int(last) + 1) for first, last in zip(firsts, lasts, strict=True)]
 
 
-def _highest(rows: np.ndarray) -> float:
-    return np.fmax.reduce(rows, axis=None) if rows.dtype.kind == "f" else rows.max()
-
-
-def _set_first(held: list[np.ndarray], rows: np.ndarray) -> None:
-    held[0][:] = rows
-
-
-def _keep_largest(held: list[np.ndarray], rows: np.ndarray) -> None:
-    (np.fmax if rows.dtype.kind == "f" else np.maximum)(held[0], rows, out=held[0])
-
-
-def _keep_smallest(held: list[np.ndarray], rows: np.ndarray) -> None:
-    (np.fmin if rows.dtype.kind == "f" else np.minimum)(held[0], rows, out=held[0])
-
-
-def _give(held: list[np.ndarray], depth: int) -> np.ndarray:
-    return held[0]
-
-
-def _start_sums(held: list[np.ndarray], rows: np.ndarray) -> None:
-    for array in held:
-        array[:] = 0
-    _add(held, rows)
-
-
-def _add(held: list[np.ndarray], rows: np.ndarray) -> None:
-    if rows.dtype.kind == "f":
-        there = ~np.isnan(rows)
-        held[-1][:] += there
-        rows = np.where(there, rows, rows.dtype.type(0))
-    np.add(held[0], rows, out=held[0])
-
-
-def _number(held: list[np.ndarray], arrays: int, depth: int) -> np.ndarray | int:
-    """How many planes have a pixel: NaN where none has it, so that results become NaN."""
-    if len(held) == arrays:
-        return depth
-    return np.where(held[-1] > 0, held[-1], np.nan)
-
-
-def _total(held: list[np.ndarray], depth: int) -> np.ndarray:
-    number = _number(held, 1, depth)
-    return held[0] if isinstance(number, int) else np.where(np.isnan(number), np.nan, held[0])
-
-
-def _mean(held: list[np.ndarray], depth: int) -> np.ndarray:
-    return (held[0] / _number(held, 1, depth)).astype("f4")
-
-
-def _start_squares(held: list[np.ndarray], rows: np.ndarray) -> None:
-    # Sums of squares are taken about the first plane, else large grey levels would hide the spread.
-    held[2][:] = np.nan_to_num(rows, nan=0.0) if rows.dtype.kind == "f" else rows
-    held[0][:] = 0
-    held[1][:] = 0
-    if len(held) > 3:
-        held[3][:] = ~np.isnan(rows)
-
-
-def _add_squares(held: list[np.ndarray], rows: np.ndarray) -> None:
-    distance = np.subtract(rows, held[2])
-    if rows.dtype.kind == "f":
-        there = ~np.isnan(rows)
-        held[3][:] += there
-        distance = np.where(there, distance, 0.0)
-    np.add(held[0], distance, out=held[0])
-    np.multiply(distance, distance, out=distance)
-    np.add(held[1], distance, out=held[1])
-
-
-def _deviation(held: list[np.ndarray], depth: int) -> np.ndarray:
-    number = _number(held, 3, depth)
-    variance = (held[1] - held[0] ** 2 / number) / number
-    return np.sqrt(np.maximum(variance, 0)).astype("f4")
-
-
-# Of each method: what the first plane does, what each further one does, what gives the result,
-# and the dtypes of the running results (None: the stack's).
-_METHODS = {
-    "max": (_set_first, _keep_largest, _give, [None]),
-    "min": (_set_first, _keep_smallest, _give, [None]),
-    "sum": (_start_sums, _add, _total, ["f8"]),
-    "mean": (_start_sums, _add, _mean, ["f8"]),
-    "std": (_start_squares, _add_squares, _deviation, ["f8", "f8", "f8"]),
-}
-
-
 def _median(
     source: _Source, statistics: StackStatistics, threads: int
 ) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -398,7 +312,7 @@ def _median(
             if dtype.kind == "f":
                 values[z] = _mark_missing(values[z], statistics)
             statistics.sample(z, row, values[z], sampling)
-        statistics.count(values, _highest(values))
+        statistics.count(values, highest_of(values))
         result[row - top : end - top] = _middle(values)
 
     for top in range(0, height, band):

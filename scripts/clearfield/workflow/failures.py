@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -35,10 +36,31 @@ _LOCK = Path(".snakemake/clearfield.lock")
 _REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
 _stops: list[int] = []  # signals that asked this run to stop
+_EXAMPLE = (
+    "No samples are named, so these are the simulated stacks of the example, not yours. "
+    "For your own, add --configfile with a file that has the key samples."
+)
+_notes: list[str] = []  # to be said at the start and at the end
+_beside: set[str] = set()  # the targets of this run, where all are beside a run
 
 
-def start_run(resolved_config: str) -> None:
+SIDE_TARGETS = {"list_inputs", "explore_parameters"}
+"""What is asked for beside a run; the report of the run stays as it is."""
+
+
+def start_run(
+    resolved_config: str,
+    targets: Collection[str] = (),
+    *,
+    example: bool = False,
+    notes: Collection[str] = (),
+) -> None:
     """Write the resolved config of the run, and remove what an earlier failed one left.
+
+    With `example`, say that the samples are the example's, here and at the end of the run. Also
+    say the `notes`, here alone.
+
+    Where nothing but `SIDE_TARGETS` is asked for, config and report of the last run stay.
 
     Raises
     ------
@@ -47,11 +69,19 @@ def start_run(resolved_config: str) -> None:
     """
     _claim_folder()
     _note_stops()
+    if example:
+        _notes.append(_EXAMPLE)
+        print(_EXAMPLE, file=sys.stderr)
+    for note in notes:
+        print(note, file=sys.stderr)
     listen()
     try:
+        remove_orphans(RESULTS)
+        if targets and SIDE_TARGETS.issuperset(targets):
+            _beside.update(targets)
+            return
         with replacing(CONFIG) as temporary:
             temporary.write_text(resolved_config, encoding="utf-8")
-        remove_orphans(RESULTS)
         if FAILURES.exists():
             PAGE.unlink(missing_ok=True)  # it is that of the failed run
         for stale in (FAILURES, PARTIAL):
@@ -95,6 +125,50 @@ def end_run() -> None:
     """Remove what killed tries of jobs left."""
     with suppress(OSError):
         remove_orphans(RESULTS)
+
+
+def finish_run() -> None:
+    """Say after a complete run how it went, and where to look."""
+    end_run()
+    if _beside:
+        return
+    with suppress(OSError, BrokenPipeError, csv.Error, KeyError, ValueError):
+        lines = ["", _count_verdicts(METRICS), f"The page of the run: {PAGE}", *_notes]
+        print("\n".join(lines), file=sys.stderr)
+
+
+def _count_verdicts(table: Path) -> str:
+    r"""Count samples by their worst row, and those that are one series of several.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+    ...     _ = file.write("sample\tstatus\tseries\na\tok\t\na\tfail\t\nb\tok\t0 of 20\n")
+    ...     file.flush()
+    ...     print(_count_verdicts(Path(file.name)))
+    2 samples: 1 ok, 0 warn, 1 fail
+    1 of them is series 0 of 20 of its file, or the like: the target list_inputs lists all series
+    """
+    levels = ("ok", "warn", "fail")
+    worst: dict[str, int] = {}
+    series: dict[str, str] = {}
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            level = levels.index(row["status"])
+            worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
+            if row.get("series"):
+                series[row["sample"]] = row["series"]
+    counts = ", ".join(f"{list(worst.values()).count(n)} {name}" for n, name in enumerate(levels))
+    text = f"{len(worst)} sample{'s' * (len(worst) != 1)}: {counts}"
+    if series:
+        verb = "are" if len(series) > 1 else "is"
+        text += (
+            f"\n{len(series)} of them {verb} series {next(iter(series.values()))} of "
+            f"{'their files' if len(series) > 1 else 'its file'}, or the like: the target "
+            "list_inputs lists all series"
+        )
+    return text
 
 
 def _cannot_write(error: OSError) -> str:
@@ -204,10 +278,13 @@ def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] |
     return None
 
 
-def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | None) -> None:
+def finish_failed_run(
+    samples: list[str], scripts: Path, page_settings: dict | None, tables: Collection[str] = ()
+) -> None:
     """Summarize what there is, name what failed, and leave the summary to a complete run.
 
-    A run that was only interrupted leaves the last complete summary and page as they are.
+    A run that was only interrupted, or asked for `SIDE_TARGETS` alone, leaves the last summary and
+    page as they are.
 
     Parameters
     ----------
@@ -217,20 +294,25 @@ def finish_failed_run(samples: list[str], scripts: Path, page_settings: dict | N
         The folder of the scripts; the summary and the page are made by their own functions.
     page_settings : dict, optional
         Arguments of summarize_qc and of report_run by name; without them no page is made.
+    tables : collection of str
+        What summarize_qc is to read of all samples, a line each (`Run.tables`).
     """
     end_run()
+    if _beside:
+        return  # Snakemake shows the log of what failed
     failures = find_failures(samples)
     try:
         if failures:
-            _summarize(samples, failures, scripts, page_settings)
+            _summarize(tables, failures, scripts, page_settings)
     except OSError as error:
         print(_cannot_write(error), file=sys.stderr)
     _print_failures(failures, len(samples))
 
 
 def _summarize(
-    samples: list[str], failures: list[dict[str, str]], scripts: Path, page_settings: dict | None
-) -> None:
+    tables: Collection[str], failures: list[dict[str, str]], scripts: Path,
+    page_settings: dict | None,
+) -> None:  # fmt: skip
     # Without metrics.tsv the next run has to make the summary and the page again.
     METRICS.unlink(missing_ok=True)
     PAGE.unlink(missing_ok=True)
@@ -239,8 +321,8 @@ def _summarize(
         table.writeheader()
         table.writerows(failures)
     failed = {failure["sample"] for failure in failures}
-    tables = [f"results/qc/samples/{name}.tsv" for name in samples if name not in failed]
-    tables = [table for table in tables if Path(table).is_file()]
+    paths = {line: Path(line.partition("\t{")[0]) for line in tables}
+    tables = [line for line, path in paths.items() if path.stem not in failed and path.is_file()]
     if page_settings:
         _make_page(scripts, tables, page_settings)
 

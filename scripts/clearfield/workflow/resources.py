@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 
+from ..methods.known_methods import method_of
+
 _TAGS = {256: "width", 257: "height", 258: "bits", 259: "compression", 277: "samples"}
 _DESCRIPTION = 270
 _FORMATS = {3: "H", 4: "I", 16: "Q"}
@@ -162,16 +164,18 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
         return 35 + results + blocks + finish + mapped_mb(geometry, projection)
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
-    filters = _methods(config["subtract_background"])
-    dog, other = "dog" in filters, filters - {"dog"}
+    filters = {method_of(choice) for choice in _choices(config["subtract_background"])}
+    dog = any(method.COMPUTES_IN_FLOAT for method in filters)
+    other = not all(method.COMPUTES_IN_FLOAT for method in filters)
+    whole = pixels * max(_held_bytes(config["subtract_background"]))
     if rule == "plot_qc":
         # From 256 MB on, planes are tiled, and read by rows; below, they are mapped.
         mapped = projected if projected < 256 else 0
         large = pixels >= 64  # a background of 256 MB is put on the disk
         drawn = 60 + 8 * pixels**0.5 + mapped / 2 if large else min(12 * pixels, 180 + pixels)
-        return 85 + max((2.05 * mapped or 30) * bool(other), drawn * dog)
-    banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * bool(other)
-    return 35 + max(banded, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
+        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole)
+    banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * other
+    return 35 + max(banded, whole, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
 def mapped_mb(geometry: Geometry, projection: str) -> float:
@@ -181,10 +185,19 @@ def mapped_mb(geometry: Geometry, projection: str) -> float:
     return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 3 * 260)
 
 
-def _methods(settings: dict) -> set[str]:
-    return {settings["method"]} | {
-        channel["method"] for channel in settings["channels"].values() if "method" in channel
-    }
+def _held_bytes(settings: dict) -> list[int]:
+    """Give what each method in use holds of a whole plane, in bytes a pixel."""
+    return [
+        method_of(choice).held_bytes(
+            settings.get(choice["method"], {}) | choice.get(choice["method"], {})
+        )
+        for choice in _choices(settings)
+    ]
+
+
+def _choices(settings: dict) -> list[dict]:
+    """Give the tables that choose a method: the sample's own, and those of channels that do."""
+    return [settings, *(c for c in settings["channels"].values() if "method" in c)]
 
 
 def job_runtime_min(rule: str, geometry: Geometry) -> int:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
+from .config_check import check_config, check_relations
 from .samples import find_samples, sample_name
-from .settings import check_config, check_relations, override, rule_settings
+from .settings import json_text, override, rule_settings
+from .sidecars import say_left_out
 
 
 class Run:
@@ -36,9 +38,12 @@ class Run:
     def __init__(self, config: dict, *, config_schema: dict, sample_schema: dict, clone: str):
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
-        if source == "resources/example/*.tif" and not Path(clone).samefile("."):
+        elsewhere = not Path(clone).samefile(".")
+        self.example_elsewhere = source == "resources/example/*.tif" and elsewhere
+        if self.example_elsewhere:
             source = str(Path(clone) / source)  # the one default that works from anywhere
-        self.samples = find_samples(source, sample_schema, config_schema)
+        self.left_out: list[str] = []  # what its glob found that is no image
+        self.samples = find_samples(source, sample_schema, config_schema, self.left_out)
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
         problems = []
         for name, sample in self.samples.items():
@@ -70,6 +75,22 @@ class Run:
     def settings(self, sample: str) -> dict[str, str]:
         """Give the settings of each rule for one sample, as JSON."""
         return self._resolve(self.samples[sample].cells)[1]
+
+    def table_of(self, sample: str) -> str:
+        """Name a sample's table and, where its sheet has columns of the user's own, these."""
+        path = f"results/qc/samples/{sample}.tsv"
+        groups = dict(self.samples[sample].groups)
+        return f"{path}\t{json_text(groups)}" if groups else path
+
+    @property
+    def notes(self) -> list[str]:
+        """List what to say before the run."""
+        return [say_left_out(self.left_out)] if self.left_out else []
+
+    @property
+    def tables(self) -> list[str]:
+        """List what `table_of` gives for all samples."""
+        return [self.table_of(name) for name in self.samples]
 
     def samples_with(self, rule: str | None = None, key: str | None = None) -> list[str]:
         """List the samples, or those whose config sets ``rule.key`` to true."""

@@ -7,11 +7,15 @@ import csv
 import glob
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from ..formats.plane_folders import has_planes, list_planes
+from ..qc.qc_table import COLUMNS, KEYS, VERDICT
 from .settings import read_cell
+from .sidecars import say_left_out, split_sidecars
 
 # Longest first, so that "a.ome.tif" is "a".
 SUFFIXES = (
@@ -32,15 +36,21 @@ INFORMATION = (
 
 @dataclass(frozen=True)
 class Sample:
-    """One stack: its name, its path as written, its files, and its cells of the sheet."""
+    """One stack: its name, its path as written, its files, and its cells of the sheet.
+
+    `cells` are values of keys. `groups` are the user's own columns, for the table and the page.
+    """
 
     name: str
     path: str
     files: tuple[str, ...]
     cells: tuple[tuple[str, object], ...] = field(default=())
+    groups: tuple[tuple[str, str], ...] = field(default=())
 
 
-def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[str, Sample]:
+def find_samples(
+    source: str, sample_schema: dict, config_schema: dict, left_out: list[str] | None = None
+) -> dict[str, Sample]:
     """Find the samples of a run.
 
     Parameters
@@ -49,6 +59,8 @@ def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[
         A glob, or the path of a sample sheet; relative to the working directory.
     sample_schema, config_schema : dict
         JSON schemas of a row of the sheet and of the config.
+    left_out : list of str, optional
+        Takes what a glob found that is no image. A path in a sheet is always meant.
 
     Returns
     -------
@@ -63,11 +75,11 @@ def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[
     if source.lower().endswith(SHEETS):
         rows, problems = _read_sheet(source, config_schema)
     else:
-        rows, problems = _expand_glob(source), []
+        rows, problems = _expand_glob(source, [] if left_out is None else left_out), []
     samples: dict[str, Sample] = {}
     seen: dict[str, str] = {}
     valid_name = re.compile(sample_schema["properties"]["sample"]["pattern"])
-    for name, path, cells in rows:
+    for name, path, cells, groups in rows:
         if not valid_name.search(name) or len(name.encode()) > _NAME_BYTES:
             problems.append(
                 f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
@@ -85,7 +97,7 @@ def find_samples(source: str, sample_schema: dict, config_schema: dict) -> dict[
             files, problem = _files_of(path)
             if problem:
                 problems.append(f"{path[:150]} (sample {name!r}) {problem}")
-            samples[name] = Sample(name, path, files, cells)
+            samples[name] = Sample(name, path, files, cells, groups)
     if problems:
         raise ClearfieldError(f"samples: {source}: " + f"\nsamples: {source}: ".join(problems))
     return dict(sorted(samples.items()))
@@ -112,7 +124,7 @@ def sample_name(path: str, pattern: str) -> str:
     return name
 
 
-def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
+def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tuple, tuple]]:
     try:
         # A name may hold brackets itself.
         found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
@@ -135,7 +147,14 @@ def _expand_glob(pattern: str) -> list[tuple[str, str, tuple]]:
         raise ClearfieldError(
             f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
         )
-    return [(sample_name(path, pattern), path, ()) for path in paths]
+    if paths != [pattern]:
+        paths, others = split_sidecars(paths, SUFFIXES)
+        left_out += others
+        if not paths:
+            raise ClearfieldError(
+                f"{say_left_out(others)}; mend the pattern {pattern[:500]}, or name a sample sheet"
+            )
+    return [(sample_name(path, pattern), path, (), ()) for path in paths]
 
 
 def _is_result(path: str) -> bool:
@@ -162,6 +181,10 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     try:
         if Path(path).is_dir() and not _is_stack(path):
             files = sorted(str(file) for file in Path(path).iterdir() if file.is_file())
+            if not any(file.lower().endswith(SUFFIXES) for file in files):
+                files += list_planes(path)  # they may lie in subfolders
+            if not files and has_planes(Path(path)):  # its job says which of these to give
+                return (), ""
         elif Path(path).exists():
             files = [path]
             if path.lower().endswith(".oif"):
@@ -190,7 +213,7 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     return tuple(file for file in files if os.access(file, os.R_OK)), ""
 
 
-def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], list[str]]:
+def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple, tuple]], list[str]]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -236,6 +259,7 @@ def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], 
             problems.append(f"row {number} lacks a {'path' if name else 'sample'}")
             continue
         overrides = []
+        groups = tuple((key, values.pop(key, "")) for key in header if _is_group(key))
         for key, cell in values.items():
             if not cell or key in INFORMATION:
                 continue
@@ -246,7 +270,7 @@ def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple]], 
                     problems.append(f"row {number} ({name}): {error}")
                     known[key, cell] = None
             overrides.append((key, known[key, cell]))
-        found.append((name, stack, tuple(overrides)))
+        found.append((name, stack, tuple(overrides), groups))
     return found, problems
 
 
@@ -265,6 +289,36 @@ def _separator(path: str, header: str) -> str:
     return ";" if header.count(";") > header.count(",") else ","
 
 
+def _is_group(name: str) -> bool:
+    """Tell a column of the user's own: all keys have a dot, but for those of the whole config."""
+    return bool(name) and "." not in name and name not in ("sample", "path", *INFORMATION)
+
+
+def _group_problems(name: str, schema: dict) -> list[str]:
+    if name in schema["properties"]:
+        if name in ("samples", "summarize_qc", "explore_parameters"):
+            return [f"column {name} holds for the whole run; set it in the config"]
+        return [f"column {name} is a table of keys; name one, such as {_a_key(name, schema)}"]
+    # What looks like a key would do nothing here, and its user would not know.
+    for rule in ("load_stack", "project_stack", "subtract_background", "plot_qc"):
+        for key in _keys(rule, schema["properties"][rule]):
+            if key.rpartition(".")[2] == name.lower():
+                return [f"column {name} is not a key; write {key}, or give the column another name"]
+    if name in (*KEYS, *VERDICT, *COLUMNS):
+        return [f"column {name} has the name of a column of metrics.tsv; give it another name"]
+    return []
+
+
+def _keys(name: str, schema: dict) -> Iterator[str]:
+    yield name
+    for key, inner in schema.get("properties", {}).items():
+        yield from _keys(f"{name}.{key}", inner)
+
+
+def _a_key(name: str, schema: dict) -> str:
+    return list(_keys(name, schema["properties"][name]))[-1]
+
+
 def _header_problems(header: list[str], schema: dict) -> list[str]:
     problems = [
         f"the column {name} is missing" for name in ("sample", "path") if name not in header
@@ -278,6 +332,9 @@ def _header_problems(header: list[str], schema: dict) -> list[str]:
         problems.append(f"column {header.index('') + 1} has no name in the first line")
     for name in filter(None, header):
         if name in ("sample", "path", *INFORMATION):
+            continue
+        if _is_group(name):
+            problems += _group_problems(name, schema)
             continue
         if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):
             problems.append(f"column {name} holds for the whole run; set it in the config")

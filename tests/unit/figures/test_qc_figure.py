@@ -79,7 +79,15 @@ def write_sample(folder: Path, stack: np.ndarray, channels: list[dict], output=K
         for t, c in planes
     ]  # fmt: skip
     (folder / "projection.json").write_text(
-        json.dumps({"statistics": statistics, "planes": [0, 0], "project_stack": {"method": "max"}})
+        json.dumps(
+            {
+                "statistics": statistics,
+                "planes": [0, 0],
+                "depth": 1,
+                "source": {},
+                "project_stack": {"method": "max"},
+            }
+        )
     )
     summary = {
         "channels": channels,

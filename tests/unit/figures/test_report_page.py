@@ -26,7 +26,9 @@ def make_row(sample, **values):
     row = dict.fromkeys([*KEYS, *VERDICT, *COLUMNS], "")
     return row | {
         "sample": sample, "time": "0", "channel": "0", "channel_name": "DAPI", "status": "ok",
-        "method": "tophat", "radius_px": "25", "radius_um": "8.75", "range_low": "98",
+        "method": "tophat", "radius_px": "25", "radius_um": "8.75", "planes": "9",
+        "projection": "max", "light_background": "0", "sizes": "radius 25 px (8.75 µm)",
+        "range_low": "98",
         "range_high": "1490", "contrast_to_noise_after": "10",
     } | values  # fmt: skip
 
@@ -146,22 +148,61 @@ def test_suggested_range_holds_all():
     assert suggest_range([make_row("a", range_low="-0.0123", range_high="0")]) == (-0.013, 0)
 
 
-@pytest.mark.parametrize("method", ["tophat", "minmax", "dog", "none"])
-def test_methods_paragraph_tells_what_was_done(method):
-    radius = "" if method == "none" else "25"
-    rows = [make_row("a", method=method, radius_px=radius, radius_um="")]
-    text = write_methods(rows, CONFIG, {"clearfield": "0.1.0", "numpy": "2.4"})
+SIZES = {
+    "tophat": "radius 25 px", "minmax": "min_size 25 px; max_size 27 px",
+    "dog": "low_sigma 1 px; high_sigma 25 px", "none": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", SIZES)
+@pytest.mark.parametrize("light", [False, True])
+def test_methods_paragraph_tells_what_was_done(method, light):
+    rows = [make_row("a", method=method, sizes=SIZES[method], light_background=str(int(light)))]
+    text = write_methods(rows, {"clearfield": "0.1.0", "numpy": "2.4"})
     words = {
-        "tophat": "white top-hat", "minmax": "minimum filter followed by a maximum filter",
-        "dog": "difference of Gaussians", "none": "left as it was",
+        "tophat": ("white top-hat", "black top-hat"),
+        "minmax": (
+            "minimum filter (square windows of 25 px) followed by a maximum filter (27 px)",
+            "maximum filter (square windows of 27 px) followed by a minimum filter (25 px)",
+        ),
+        "dog": ("sigmas of 1 px and 25 px", "the smaller subtracted from the larger"),
+        "none": ("left as it was",) * 2,
     }  # fmt: skip
-    assert words[method] in text
+    assert words[method][light] in text
     assert ("25 px" in text) == (method != "none")
     assert text.endswith("clearfield 0.1.0 (numpy 2.4).")
 
 
 def test_methods_paragraph_tells_overrides_apart():
-    rows = [make_row("a"), make_row("b", radius_px="10", radius_um="3.5")]
-    text = write_methods(rows, CONFIG, {"clearfield": "0.1.0"})
-    assert "25 px (8.75 µm) [DAPI; 1 of 2 stacks]" in text
-    assert "10 px (3.5 µm) [DAPI; 1 of 2 stacks]" in text
+    rows = [make_row("a"), make_row("b", sizes="radius 10 px (3.5 µm)")]
+    text = write_methods(rows, {"clearfield": "0.1.0"})
+    assert "25 px (8.75 µm) [DAPI; 1 of 2 samples (a)]" in text
+    assert "10 px (3.5 µm) [DAPI; 1 of 2 samples (b)]" in text
+    assert text.count("Soille") == 1
+
+
+def test_methods_paragraph_gives_each_sample_its_own_projection_and_sign():
+    """A sheet that differs by sample, a channel with a light background, and a plane."""
+    rows = [
+        make_row("A", method="dog", sizes=SIZES["dog"], projection="mean of planes 2 to 5"),
+        make_row("B", method="minmax", sizes=SIZES["minmax"], projection="sum",
+                 light_background="1"),
+        make_row("C", planes="1"),
+        make_row("C", planes="1", channel="1", channel_name="BF", light_background="1"),
+    ]  # fmt: skip
+    text = write_methods(rows, {"clearfield": "0.1.0"})
+    assert "Z-stacks (n = 2; channel DAPI) were reduced" in text
+    assert "mean intensity projection of planes 2 to 5 [DAPI; 1 of 2 samples (A)]" in text
+    assert "sum projection [DAPI; 1 of 2 samples (B)]" in text
+    assert "Two-dimensional images (n = 1; channels DAPI, BF) were taken as they are" in text
+    assert "sigmas of 1 px and 25 px [DAPI; 1 of 3 samples (A)]" in text
+    assert "followed by a minimum filter (25 px) [DAPI; 1 of 3 samples (B)]" in text
+    assert "black top-hat transform with a disk of radius 25 px (8.75 µm) [BF;" in text
+    assert "maximum intensity projection" not in text
+
+
+def test_a_size_that_was_set_in_micrometres_is_one_setting():
+    rows = [make_row("a", sizes="radius 25 px (8.75 µm)"),
+            make_row("b", sizes="radius 50 px (8.75 µm)")]  # fmt: skip
+    text = write_methods(rows, {"clearfield": "0.1.0"})
+    assert "a disk of radius 25 to 50 px (8.75 µm). Grey" in text

@@ -1,90 +1,60 @@
-"""Gaussians keep NumPy's BLAS to one thread, whatever was set, and leave it as it was."""
-
-import threading
+"""The Gaussians keep NumPy's BLAS to one thread while they work, and leave it as it was."""
 
 import numpy as np
 import pytest
-from clearfield import difference_of_gaussians
-from clearfield.filters.blas import one_blas_thread
-from clearfield.filters.gaussian import difference_of_gaussians_blocks, gaussian
-from threadpoolctl import threadpool_info, threadpool_limits
+from clearfield.filters import gaussian
+from threadpoolctl import ThreadpoolController
 
-IMAGE = np.random.default_rng(0).integers(0, 60_000, (600, 300)).astype(np.uint16)
+CONTROLLER = ThreadpoolController()
+IMAGE = np.random.default_rng(7).integers(0, 999, (300, 280)).astype(np.uint16)
 
 
 def blas_threads() -> set[int]:
-    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+    return {library.num_threads for library in CONTROLLER.select(user_api="blas").lib_controllers}
 
 
-@pytest.fixture(autouse=True)
-def two_threads():
-    if not blas_threads():
-        pytest.skip("threadpoolctl does not know this BLAS")
-    with threadpool_limits(2, user_api="blas"):
+needs_two = pytest.mark.skipif(
+    not CONTROLLER.select(user_api="blas").lib_controllers, reason="NumPy has no BLAS here"
+)
+
+
+@needs_two
+def test_blas_is_on_one_thread_within_and_as_before_outside(monkeypatch):
+    seen = []
+    run_tasks = gaussian.run_tasks
+
+    def look(*arguments):
+        seen.append(blas_threads())
+        run_tasks(*arguments)
+
+    monkeypatch.setattr(gaussian, "run_tasks", look)
+    with CONTROLLER.limit(limits=2, user_api="blas"):
+        before = blas_threads()
+        for _ in gaussian.difference_of_gaussians_blocks(IMAGE, 1, 20, threads=2):
+            assert blas_threads() == before  # while the caller works with a block
+        assert blas_threads() == before
+    assert before == {2} and seen and all(threads == {1} for threads in seen)
+
+
+@needs_two
+def test_a_caller_that_stops_half_way_finds_blas_as_it_was():
+    with CONTROLLER.limit(limits=2, user_api="blas"):
+        blocks = gaussian.difference_of_gaussians_blocks(IMAGE, 1, 20)
+        next(blocks)
+        blocks.close()
         assert blas_threads() == {2}
-        yield
 
 
-@pytest.fixture
-def seen(monkeypatch):
-    """The threads that BLAS may use at each product."""
-    found, product = [], np.matmul
-
-    def watched(*arrays, **options):
-        found.append(blas_threads())
-        return product(*arrays, **options)
-
-    monkeypatch.setattr(np, "matmul", watched)
-    return found
+@needs_two
+@pytest.mark.parametrize("sigmas", [(1, 20), (0, 3), (2, 100)])
+def test_what_the_caller_set_changes_no_bit(sigmas):
+    results = []
+    for threads in (1, 2):
+        with CONTROLLER.limit(limits=threads, user_api="blas"):
+            results.append(gaussian.difference_of_gaussians(IMAGE, *sigmas))
+    np.testing.assert_array_equal(*results)
 
 
-@pytest.mark.parametrize("threads", [None, 1, 2])
-@pytest.mark.parametrize(("low", "high"), [(1, 3), (1, 60)])
-def test_products_take_one_thread_and_then_the_callers_number_holds_again(
-    low, high, threads, seen, monkeypatch
-):
-    result = difference_of_gaussians(IMAGE, low, high, threads=threads)
-    assert seen and all(found == {1} for found in seen)
-    assert blas_threads() == {2}
-    with threadpool_limits(1, user_api="blas"):
-        np.testing.assert_array_equal(difference_of_gaussians(IMAGE, low, high, threads=1), result)
-
-
-def test_a_single_gaussian_does_the_same(seen):
-    gaussian(IMAGE, 60)
-    assert seen and all(found == {1} for found in seen)
-    assert blas_threads() == {2}
-
-
-def test_between_two_blocks_the_callers_number_holds():
-    blocks = difference_of_gaussians_blocks(IMAGE, 1, 60)
-    held = [blas_threads() for _ in blocks]
-    assert held == [{2}] * 3
-
-
-def test_an_error_leaves_the_number_as_it_was(monkeypatch):
-    def broken(*_, **__):
-        raise MemoryError
-
-    monkeypatch.setattr(np, "matmul", broken)
-    with pytest.raises(MemoryError):
-        difference_of_gaussians(IMAGE, 1, 60)
-    assert blas_threads() == {2}
-
-
-def test_calls_that_overlap_leave_the_number_as_the_first_found_it():
-    entered, leave = threading.Event(), threading.Event()
-
-    def first():
-        with one_blas_thread():
-            entered.set()
-            assert leave.wait(20)
-
-    other = threading.Thread(target=first)
-    other.start()
-    assert entered.wait(20)
-    with one_blas_thread():
-        leave.set()
-        other.join()
-        assert blas_threads() == {1}
-    assert blas_threads() == {2}
+def test_no_docstring_sends_the_user_to_an_environment_variable():
+    for function in (gaussian.gaussian, gaussian.difference_of_gaussians):
+        assert "NUM_THREADS" not in function.__doc__

@@ -1,5 +1,6 @@
 """Morphology against scikit-image, SciPy and the definition itself."""
 
+import math
 import os
 from pathlib import Path
 
@@ -327,3 +328,69 @@ def test_an_error_while_reading_ends_the_work_and_is_seen(monkeypatch):
     for threads in (1, 2):
         with pytest.raises(OSError, match="went away"):
             next(morphology.opening_blocks(Broken(_random((50, 50))), 3, threads=threads))
+
+
+def _by_definition(image, radius):
+    """Open by a disk, each pixel's neighbours looked up one by one."""
+    y, x = np.indices(image.shape).reshape(2, -1)
+    near = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2 <= radius**2
+    values = image.ravel()
+    lowest = np.array([values[row].min() for row in near])
+    return np.array([lowest[row].max() for row in near]).reshape(image.shape)
+
+
+@pytest.mark.parametrize("shape", [(14, 13), (1, 9), (9, 1), (1, 1), (5, 30)])
+def test_beyond_the_diagonal_nothing_changes(shape):
+    """Around any pixel the disk covers the plane: the background is one number."""
+    image = np.random.default_rng(3).integers(5, 99, shape).astype(np.uint16)
+    diagonal = math.ceil(math.hypot(shape[0] - 1, shape[1] - 1))
+    for radius in (diagonal, diagonal + 1, 10 * diagonal + 7, 10**9):
+        assert (morphology.opening(image, radius) == image.min()).all()
+        assert (morphology.closing(image, radius) == image.max()).all()
+    below = max(diagonal - 1, 0)
+    np.testing.assert_array_equal(morphology.opening(image, below), _by_definition(image, below))
+
+
+def test_a_missing_pixel_stays_missing_under_a_disk_beyond_the_diagonal():
+    image = np.arange(12, dtype=np.float32).reshape(3, 4)
+    image[1, 1] = np.nan
+    result = morphology.opening(image, 1000)
+    assert np.isnan(result[1, 1]) and np.nanmax(result) == 0
+
+
+@pytest.mark.parametrize("size", [27, 29, 10**9 + 1])
+def test_a_window_that_covers_the_plane_gives_one_number(size):
+    image = np.random.default_rng(4).integers(5, 99, (14, 13)).astype(np.uint8)
+    assert (morphology.minmax_filter_background(image, size, size) == image.min()).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("sizes", [(29, 1), (29, 5), (5, 29), (99, 99)])
+@pytest.mark.parametrize("light", [False, True])
+def test_a_covering_window_before_or_after_a_small_one(dtype, sizes, light):
+    image = np.random.default_rng(8).integers(-50, 99, (14, 13)).astype(dtype)
+    filters = (ndimage.minimum_filter, ndimage.maximum_filter)
+    order = (1, 0) if light else (0, 1)
+    expected = image
+    for which in order:
+        expected = filters[which](expected, min(sizes[which], 27))
+    result = morphology.minmax_filter_background(image, *sizes, light)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_a_plane_without_any_value_under_a_covering_disk_has_none():
+    assert np.isnan(morphology.opening(np.full((3, 4), np.nan, np.float32), 99)).all()
+
+
+def test_a_covering_disk_takes_no_memory_beside_the_result(monkeypatch):
+    """The margin of a tile would be as wide as the plane on each side: 1.4 GB here."""
+    taken = []
+
+    def note(shape, dtype):
+        taken.append(math.prod(shape))
+        return np.empty(shape, dtype)
+
+    for module in (morphology, extrema):
+        monkeypatch.setattr(module, "new_array", note)
+    morphology.opening(np.zeros((1, 6000), np.uint16), 10**6)
+    assert taken == [6000]

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from clearfield.filters.parallel import run_rows, run_tasks
+from clearfield.filters.parallel import run_rows, run_tasks, thread_count
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
@@ -66,3 +66,8 @@ def test_the_first_error_of_a_task_is_raised():
 
     with pytest.raises(ValueError, match=r"[01]"):
         run_tasks(work, [(number,) for number in range(100)], threads=2)
+
+
+def test_no_more_threads_than_cpus_are_started(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 5}, raising=False)
+    assert [thread_count(n) for n in (1, 2, 3, 4, 64, None)] == [1, 2, 3, 3, 3, 3]

@@ -136,3 +136,10 @@ def test_any_axis_may_be_called_y_or_x(letters, tmp_path):
     load(str(tmp_path / "a.tif"), tmp_path / "a.stack", {"axes": letters})
     order = [letters.index(axis) for axis in "ZYX"]
     assert np.array_equal(read_back(tmp_path / "a.stack")[0, 0], pixels.transpose(order))
+
+
+def test_a_sweep_of_excitation_is_called_so():
+    """LIF has it as L, which in OME-TIFF are lifetimes."""
+    series = Series("", "LZYX", (3, 2, 5, 4), np.dtype("u1"), None)
+    with pytest.raises(ClearfieldError, match=r"L \(excitation wavelengths .*, 3 of them\)"):
+        arrange(series, None, {}, "a.lif")

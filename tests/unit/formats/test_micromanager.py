@@ -95,6 +95,28 @@ def test_a_file_of_one_position_is_that_position(tmp_path):
         assert np.array_equal(read(path, tmp_path)[1], PIXELS[position].swapaxes(1, 2))
 
 
+@pytest.mark.parametrize("key", ["StagePositions", "InitialPositionList"])
+def test_positions_have_the_names_of_the_microscope(key, tmp_path):
+    summary = {**SUMMARY, key: [{"Label": "B02 left"}, {"Label": "A01"}]}
+    path = write(tmp_path / "x_MMStack.ome.tif", places(), summary)
+    assert [series.name for series in open_series(path)] == ["B02 left", "A01"]
+    for number, name in enumerate(("B02 left", "A01")):
+        stack, found = read(path, tmp_path, series=name)
+        assert np.array_equal(found, PIXELS[number].swapaxes(1, 2))
+        assert stack.source["series"] == number
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_file_without_those_of_other_positions_has_its_own_name(labelled, tmp_path):
+    """tifffile then counts from the first position that is there."""
+    labels = [{"Label": name} for name in ("B02", "A01", "C07")]
+    summary = {**SUMMARY, "Positions": 3} | ({"StagePositions": labels} if labelled else {})
+    path = write(tmp_path / "x_MMStack_Pos1.ome.tif", places([1]), summary)
+    (series,) = open_series(path)
+    assert series.name == ("A01" if labelled else "")
+    assert np.array_equal(read(path, tmp_path)[1], PIXELS[1].swapaxes(1, 2))
+
+
 def test_a_stack_in_two_files(tmp_path):
     summary = {**SUMMARY, "Positions": 1}
     for time, end in enumerate(("", "_1")):

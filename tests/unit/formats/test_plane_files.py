@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from clearfield.errors import ClearfieldError
+from clearfield.formats.axes import arrange
 from clearfield.formats.plane_files import open_series, parse_name
+from clearfield.stack.loading import raw_files
 
 DATA = os.environ.get("SHARED_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
@@ -165,13 +168,175 @@ def test_wells_of_a_plate_are_positions_and_thumbnails_no_planes(tmp_path):
     for number, (well, wave) in enumerate(np.ndindex(2, 2)):
         name = f"plate_B0{well + 2}_s1_w{wave + 1}"
         tifffile.imwrite(tmp_path / (name + guid.format(number)), pixels[well, wave])
-        for thumbnail in (name + "_thumb" + guid.format(number), name + "_thumb.tif"):
+        for thumbnail in (
+            name + "_thumb" + guid.format(number),
+            name + "_thumb.tif",
+            "thumbnail.tif",
+        ):
             tifffile.imwrite(tmp_path / thumbnail, counting(2, 2))
     found = open_series(tmp_path)
     assert [series.name for series in found] == ["plate_B02_s1", "plate_B03_s1"]
     for series, expected in zip(found, pixels, strict=True):
         assert series.axes == "CYX"
         np.testing.assert_array_equal(planes_of(series), expected)
+
+
+def write_metaxpress(file, pixels, method=None, name="DAPI"):
+    """Write a plane as MetaXpress does; a projection says how it was made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    line = f'<custom-prop id="Z Projection Method" type="string" value="{method}"/>'
+    text = f'<prop id="_IllumSetting_" type="string" value="{name}"/>{line if method else ""}'
+    text = f"<MetaData><PlaneInfo>{text}</PlaneInfo></MetaData>"
+    tifffile.imwrite(file, pixels, metadata=None, description=text, software="MetaSeries")
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_projection_that_says_so_is_no_plane(tmp_path, last):
+    """MetaXpress exports the maximum of ZStep_1, 2, ... as ZStep_0."""
+    pixels = np.array([[[1, 8], [3, 3]], [[5, 2], [3, 4]]], "u2")
+    for z in (0, 1):
+        write_metaxpress(tmp_path / f"ZStep_{z + 1}/a_B02_s1_w1.TIF", pixels[z], "None")
+    end = 3 if last else 0
+    write_metaxpress(tmp_path / f"ZStep_{end}/a_B02_s1_w1.TIF", pixels.max(axis=0), "Maximum")
+    (series,) = open_series(tmp_path / "ZStep_*/*.TIF")
+    assert (series.axes, series.shape) == ("ZCYX", (2, 1, 2, 2))
+    np.testing.assert_array_equal(planes_of(series)[:, 0], pixels)
+    np.testing.assert_array_equal(planes_of(series).mean(axis=0)[0], [[3, 5], [3, 3.5]])
+    assert series.notes == [
+        f"left out, as computed from the planes beside: ZStep_{end}/a_B02_s1_w1.TIF"
+    ]
+    (alone,) = open_series(tmp_path / f"ZStep_{end}")  # where it is asked for, it is meant
+    np.testing.assert_array_equal(planes_of(alone)[0], pixels.max(axis=0))
+    assert alone.notes == []
+
+
+def test_a_channel_that_is_a_projection_alone_is_not_lost(tmp_path):
+    for z, channel, method in ((0, 1, "Maximum"), (0, 2, "Maximum"), (1, 1, None), (2, 1, None)):
+        write_metaxpress(tmp_path / f"ZStep_{z}/a_B02_s1_w{channel}.TIF", counting(5, 6), method)
+    with pytest.raises(ClearfieldError, match="has a gap"):
+        open_series(tmp_path / "ZStep_*/*.TIF")
+
+
+def test_slices_that_were_not_projected_are_all_taken(tmp_path):
+    for z in range(3):
+        write_metaxpress(tmp_path / f"ZStep_{z}/a_B02_s1_w1.TIF", counting(5, 6) + z)
+    (series,) = open_series(tmp_path / "ZStep_*/*.TIF")
+    assert (series.shape, series.notes) == ((3, 1, 5, 6), [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a_MIP.tif", "MAX_a.tif", "a_best focus.tif", "a_EDF.tif", "a_maxproj.tif",
+     "a_z_projection.tif", "a_z0_MaxIP.tif"],
+)  # fmt: skip
+def test_a_projection_by_its_name_is_no_plane(tmp_path, name):
+    pixels = counting(3, 5, 6)
+    write_planes(tmp_path, "a_z{}.tif", pixels)
+    tifffile.imwrite(tmp_path / name, pixels.max(axis=0))
+    (series,) = open_series(tmp_path)
+    np.testing.assert_array_equal(planes_of(series), pixels)
+    assert series.notes == [f"left out, as computed from the planes beside: {name}"]
+
+
+def test_a_folder_of_projections_is_a_stack_of_them(tmp_path):
+    pixels = counting(3, 5, 6)
+    (series,) = open_series(write_planes(tmp_path, "MAX_a_t{}.tif", pixels))
+    assert (series.axes, series.notes) == ("TYX", [])
+    np.testing.assert_array_equal(planes_of(series), pixels)
+
+
+@pytest.mark.parametrize("word", ["shrimp", "Edfu", "projector", "minute", "max"])
+def test_words_that_only_look_like_projections_are_planes(tmp_path, word):
+    pixels = counting(2, 5, 6)
+    tifffile.imwrite(tmp_path / f"{word}_{word}_z0.tif", pixels[0])
+    tifffile.imwrite(tmp_path / f"{word}_{word}_z1.tif", pixels[1])
+    tifffile.imwrite(tmp_path / "b_z1.tif", pixels[1])
+    with pytest.raises(ClearfieldError, match="differ in more than"):
+        open_series(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "wells"),
+    [
+        ("{}_s1.tif", ["E07", "E08"]),
+        ("9987_{}.TIF", ["B02", "B04"]),
+        ("plate_{}_z0.tif", ["A01", "AF48"]),
+        ("{}/z3_w1.tif", ["C01", "D12"]),  # C01 may be a channel, D12 may not
+    ],
+)
+def test_wells_are_positions(tmp_path, pattern, wells):
+    """Their maximum would be one of two objects that never met."""
+    for number, well in enumerate(wells):
+        file = tmp_path / pattern.format(well)
+        file.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(file, counting(5, 6) + number)
+    found = open_series(tmp_path)
+    assert [series.name[: len(well)] for series, well in zip(found, wells, strict=True)] == wells
+    for number, series in enumerate(found):
+        assert not set(series.axes) & set("QI")
+        np.testing.assert_array_equal(planes_of(series).reshape(5, 6), counting(5, 6) + number)
+
+
+def test_wells_beside_channels_and_slices(tmp_path):
+    pixels = counting(3, 2, 2, 5, 6)
+    wells = ["A01", "C01", "C02"]
+    for index in np.ndindex(3, 2, 2):
+        name = f"x_{wells[index[0]]}_Z{index[1] + 1:02d}_C{index[2] + 1:02d}.tif"
+        tifffile.imwrite(tmp_path / name, pixels[index])
+    found = open_series(tmp_path)
+    assert [(series.name, series.axes) for series in found] == [(well, "ZCYX") for well in wells]
+    np.testing.assert_array_equal([planes_of(series) for series in found], pixels)
+
+
+@pytest.mark.parametrize(("pattern", "axes"), [("a_C{:02d}.tif", "C"), ("Z{:02d}.tif", "Z")])
+def test_channels_and_slices_that_look_like_wells(tmp_path, pattern, axes):
+    (series,) = open_series(write_planes(tmp_path, pattern, counting(3, 5, 6), 1))
+    assert (series.axes, series.shape) == (axes + "YX", (3, 5, 6))
+
+
+def test_an_unknown_number_may_tell_stacks_apart(tmp_path):
+    (series,) = open_series(write_planes(tmp_path, "image{}.tif", counting(2, 5, 6)))
+    with pytest.raises(ClearfieldError, match=r'"ZYX"; or where .* give a glob that matches'):
+        arrange(series, None, {}, "image*.tif")
+    assert arrange(series, "ZYX", {}, "image*.tif").shape == (1, 1, 2, 5, 6)
+
+
+def test_a_gap_among_names_with_identifiers(tmp_path):
+    """Each file of ImageXpress ends with one of its own, which may begin with a letter."""
+    identifiers = iter(range(9))
+    for z, channel in ((1, 1), (1, 2), (2, 1)):
+        guid = f"E3A8D5F{next(identifiers)}-0A1B-4C2D-8E3F-123456789ABC"
+        file = tmp_path / f"ZStep_{z}/p_B02_s1_w{channel}{guid}.tif"
+        file.parent.mkdir(exist_ok=True)
+        tifffile.imwrite(file, counting(5, 6))
+    message = r"gap: ZStep_2/p_B02_s1_w2\*\.tif is missing \(3 planes of 4"
+    with pytest.raises(ClearfieldError, match=message):
+        open_series(tmp_path)
+
+
+def test_channels_that_each_file_names(tmp_path):
+    names = ["DAPI", "FITC", "Texas Red"]
+    for z, channel in np.ndindex(2, 3):
+        write_metaxpress(tmp_path / f"ZStep_{z + 1}/p_B02_s1_w{channel + 1}.TIF",
+                         counting(5, 6), name=names[channel])  # fmt: skip
+    (series,) = open_series(tmp_path)
+    assert (series.axes, series.channel_names) == ("ZCYX", names)
+
+
+@pytest.mark.parametrize(("second", "expected"), [("0.325", 0.325), ("0.65", None)])
+def test_details_of_a_yokogawa(tmp_path, second, expected):
+    write_planes(tmp_path, "p_B03_T0001F001L01A01Z{:02d}C{:02d}.tif", counting(2, 2, 5, 6), 1)
+    channels = "".join(
+        f'<bts:MeasurementChannel bts:Ch="{n + 1}" bts:HorizontalPixelDimension="{size}" '
+        f'bts:VerticalPixelDimension="{size}"/>'
+        for n, size in enumerate(("0.325", second))
+    )
+    (tmp_path / "MeasurementDetail.mrf").write_text(
+        '<bts:MeasurementDetail xmlns:bts="http://www.yokogawa.co.jp/BTS/BTSSchema/1.0">'
+        f"{channels}</bts:MeasurementDetail>"
+    )
+    (series,) = open_series(tmp_path)
+    assert series.pixel_size_um == {"x": expected, "y": expected, "z": None}
 
 
 def test_folders_may_tell_axes_and_positions(tmp_path):
@@ -457,6 +622,41 @@ def test_no_planes(tmp_path):
     for path in (tmp_path, tmp_path / "*_z*.tif"):
         with pytest.raises(ClearfieldError, match="holds no TIFF files"):
             open_series(path)
+
+
+def write_plate(folder, pixels):
+    """Write T, Z, Y, X as MetaXpress does, with the maximum as slice 0."""
+    for t, z in np.ndindex(*pixels.shape[:2]):
+        write_metaxpress(folder / f"TimePoint_{t + 1}/ZStep_{z + 1}/p_B02_s1_w1.TIF", pixels[t, z])
+    for t, planes in enumerate(pixels):
+        file = folder / f"TimePoint_{t + 1}/ZStep_0/p_B02_s1_w1.TIF"
+        write_metaxpress(file, planes.max(axis=0), "Maximum")
+
+
+def test_a_folder_of_numbered_folders_is_a_stack(tmp_path):
+    pixels = counting(2, 3, 5, 6)
+    write_plate(tmp_path / "plate", pixels)
+    (tmp_path / "plate/plate.HTD").write_text("x")
+    (series,) = open_series(tmp_path / "plate")
+    assert (series.axes, series.name) == ("TZCYX", "p_B02_s1")
+    np.testing.assert_array_equal(planes_of(series)[:, :, 0], pixels)
+    assert len(raw_files(str(tmp_path / "plate"))) == 9  # all are watched
+    (series,) = open_series(tmp_path / "plate/TimePoint_2")
+    np.testing.assert_array_equal(planes_of(series)[:, 0], pixels[1])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_folder_to_give_is_named(tmp_path, depth):
+    for name in ("day 1", "day two"):
+        folder = tmp_path.joinpath("plate", name, *["1234"] * (depth - 1))
+        folder.mkdir(parents=True)
+        tifffile.imwrite(folder / "z0.tif", counting(5, 6))
+    (tmp_path / "plate/logs").mkdir()
+    with pytest.raises(ClearfieldError, match="but its folders day 1, day two do; give") as error:
+        open_series(tmp_path / "plate")
+    (given,) = re.findall(r"as a glob: (.*)$", str(error.value))
+    (series,) = open_series(given)
+    assert series.shape[-2:] == (5, 6)
 
 
 def test_links_and_folders_among_planes(tmp_path):

@@ -109,6 +109,16 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_listed(tmp_path, monkeypat
     assert [row["sample"] for row in rows_of(tmp_path / "inputs.tsv")] == ["a"]
 
 
+def test_what_was_left_out_is_named(tmp_path, monkeypatch, capsys):
+    for name in ("a_z0", "a_z1", "a_MIP"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((5, 4), "u2"))
+    list_to(monkeypatch, tmp_path / "results/inputs.tsv", [("a", tmp_path)])
+    note = "note: a: left out, as computed from the planes beside: a_MIP.tif"
+    assert note in capsys.readouterr().err
+    (row,) = rows_of(tmp_path / "results/inputs.tsv")
+    assert (row["axes"], row["shape"]) == ("ZYX", "2x5x4")
+
+
 def test_nothing_readable_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(ClearfieldError, match="none of the 1 files can be read"):
         list_to(monkeypatch, tmp_path / "inputs.tsv", [("gone", tmp_path / "gone.tif")])

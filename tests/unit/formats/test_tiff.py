@@ -526,7 +526,7 @@ def test_fluoview(tmp_path):
         assert stack.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 0.5}
 
 
-def write_ndtiff(folder, pixels):
+def write_ndtiff(folder, pixels, positions=range(9)):
     """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
     height, width = pixels.shape[-2:]
     summary = b'{"z-step_um": 1.5, "PixelSize_um": 0.2}'
@@ -534,7 +534,8 @@ def write_ndtiff(folder, pixels):
     data += struct.pack("<I", len(summary)) + summary
     index = b""
     for position, channel, z in np.ndindex(pixels.shape[:3]):
-        axes = {"z": z, "channel": ["GFP", "DAPI"][channel], "position": position}
+        axes = {"z": z, "channel": ["GFP", "DAPI"][channel]}
+        axes["position"] = positions[position]
         name, text = b"a.tif", json.dumps(axes).encode()
         index += struct.pack("<I", len(text)) + text + struct.pack("<I", len(name)) + name
         index += struct.pack("<8I", len(data), width, height, 1, 0, 0, 0, 0)
@@ -569,10 +570,69 @@ def test_ndtiff(tmp_path):
     assert "numbers 400 planes, more than there are" in error(path)
 
 
+def test_positions_of_ndtiff_have_the_names_of_the_microscope(tmp_path):
+    """The index has them in the order of recording."""
+    pixels = RANDOM.integers(0, 4096, (3, 2, 3, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels, ["Pos2", "Pos0", "Pos1"])
+    for given in (path, tmp_path):
+        assert [series.name for series in open_series(str(given))] == ["Pos2", "Pos0", "Pos1"]
+    for number, name in enumerate(("Pos2", "Pos0", "Pos1")):
+        stack, found = read(path, series=name)
+        assert np.array_equal(found[0], pixels[number])
+        assert (stack.source["series"], stack.source["series_in_file"]) == (number, 3)
+    (tmp_path / "a.stack").unlink()
+    assert "no series of the name 'Pos3'" in error(path, series="Pos3")
+    assert "its names are 'Pos2', 'Pos0', 'Pos1'" in error(path, series="Pos3")
+
+
+def test_the_folder_of_an_ndtiff_data_set(tmp_path):
+    """It holds a folder with the pixels, and others with lower resolutions."""
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    for name, planes in (("Full resolution", pixels), ("Downsampled_x2", pixels[..., ::2, ::2])):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        write_ndtiff(tmp_path / "set" / name, planes)
+    stack, found = read(tmp_path / "set", series=1)
+    assert np.array_equal(found[0], pixels[1])
+    assert stack.source["series_in_file"] == 2
+
+
+def test_a_mosaic_of_ndtiff_that_was_explored(tmp_path):
+    """Of 2 rows and 3 columns, 3 tiles were recorded: the whole file, and no rectangle."""
+    pixels = RANDOM.integers(0, 4096, (3, 1, 1, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels)
+    index = (tmp_path / "NDTiff.index").read_bytes()
+    found, at = b"", 0
+    for row, column in ((0, 0), (0, 1), (1, 2)):
+        (length,) = struct.unpack_from("<I", index, at)
+        text = json.dumps({"z": 0, "channel": "GFP", "row": row, "column": column}).encode()
+        (named,) = struct.unpack_from("<I", index, at + 4 + length)
+        end = at + 4 + length + 4 + named + 32
+        found += struct.pack("<I", len(text)) + text + index[at + 4 + length : end]
+        at = end
+    (tmp_path / "NDTiff.index").write_bytes(found)
+    said = error(path)
+    assert "a mosaic that was explored by hand: 3 tiles of 2 rows and 3 columns" in said
+    assert "damaged" not in said
+
+
+def test_positions_of_ndtiff_that_begin_at_another_number(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (2, 1, 1, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels, [3, 4])
+    assert [series.name for series in open_series(str(path))] == ["position 3", "position 4"]
+    assert np.array_equal(read(path, series="position 4")[1][0, 0], pixels[1, 0])
+
+
+def test_the_only_position_of_ndtiff_has_its_name(tmp_path):
+    pixels = RANDOM.integers(0, 4096, (1, 2, 3, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels, ["A1-Site_0"])
+    assert [series.name for series in open_series(str(path))] == ["A1-Site_0"]
+
+
 def test_positions_of_micro_manager_are_series(tmp_path, monkeypatch):
     pixels = RANDOM.integers(0, 4096, (3, 2, 20, 30), dtype="u2")
     path = write(tmp_path / "a.tif", pixels, metadata={"axes": "ZPYX"}, compression="zlib")
     monkeypatch.setattr("clearfield.formats.tiff._OF_POSITIONS", {"shaped"})
+    assert [series.name for series in open_series(str(path))] == ["position 0", "position 1"]
     for position in (0, 1):
         _, found = read(path, series=position)
         assert np.array_equal(found[0, 0], pixels[:, position])
@@ -800,8 +860,10 @@ def test_planes_of_imagej_that_do_not_follow_one_another(planes, tmp_path):
     assert np.array_equal(found[0, 0], pixels)
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 3), (2, 1, 3), (2, 4, 1), (1, 1, 3)])
-def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_channels(shape, tmp_path):
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 3), (2, 1, 3), (2, 4, 1), (2, 4, 3), (1, 1, 3), (1, 4, 1), (5, 1, 1)]
+)
+def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_planes(shape, tmp_path):
     times, slices, channels = shape
     pixels = RANDOM.integers(0, 9, (times * slices * channels, 20, 30), "u2")
     text = (
@@ -810,8 +872,9 @@ def test_plain_tiffs_of_bio_formats_do_not_say_the_order_of_channels(shape, tmp_
     )
     path = write(tmp_path / "a.tif", pixels, description=text, metadata=None,
                  software="OME Bio-Formats 7.3.1")  # fmt: skip
-    if channels > 1 and len(pixels) > channels:
+    if len(pixels) > max(shape):  # two axes or more
         assert "convert the original again, to .ome.tiff" in error(path)
+        assert ("slices and frames" in error(path)) == (times > 1 and slices > 1)
     else:
         _, found = read(path)
         assert np.array_equal(found, pixels.reshape(*shape, 20, 30).swapaxes(1, 2))
@@ -921,7 +984,7 @@ def test_a_codec_that_tifffile_has_in_part_is_no_damage(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tifffile.TiffPage, "decode", property(lambda page: missing))
     assert "a.tif is damaged" in error(path)
-    monkeypatch.setattr("clearfield.formats.tiff.find_spec", lambda name: None)
+    monkeypatch.setattr("clearfield.formats.tiff_places.find_spec", lambda name: None)
     text = error(path)
     assert "damaged" not in text and "without the package imagecodecs; install it" in text
 

@@ -212,3 +212,44 @@ def test_every_snippet_of_the_tutorial_has_its_call(snippet, call):
 
 def clearfield_functions():
     return SimpleNamespace(**{name: getattr(clearfield, name) for name in clearfield.__all__})
+
+
+EACH = {
+    "white_tophat": lambda image, size=1: clearfield.white_tophat(image, size),
+    "black_tophat": lambda image, size=1: clearfield.black_tophat(image, size),
+    "minmax": lambda image, size=3: clearfield.minmax_filter_background(image, size, 3),
+    "dog": lambda image, size=1: clearfield.difference_of_gaussians(image, size, 3),
+    "tophat": lambda image, size=1: subtract_background(image, radius=size),
+    "none": lambda image, size=1: subtract_background(image, "none"),
+}
+
+
+@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ([[1, 2], [3, 4]], "the image is a list, not an array"),
+        ("a.tif", "the image is a str, not an array"),
+        (np.zeros((3, 3), complex), "complex128, which is not a grey level"),
+        (np.ma.masked_equal(np.eye(3), 0), "masked array, whose mask a filter would lose"),
+        (np.zeros((2, 3, 3)), "call it for each plane"),
+    ],
+    ids=["list", "path", "complex", "masked", "stack"],
+)
+def test_every_function_refuses_the_same_images(name, image, said):
+    with pytest.raises(clearfield.ClearfieldError, match=said):
+        EACH[name](image)
+
+
+@pytest.mark.parametrize("name", [name for name in EACH if name != "none"])
+@pytest.mark.parametrize("size", ["5", None, [5], True])
+def test_a_size_that_is_no_number_is_named(name, size):
+    if name == "dog" and size is True:
+        size = {}
+    with pytest.raises(clearfield.ClearfieldError, match="give a"):
+        EACH[name](np.zeros((9, 9)), size)
+
+
+def test_a_masked_array_that_hides_nothing_is_an_array():
+    image = np.ma.masked_array(np.arange(9.0).reshape(3, 3))
+    assert (subtract_background(image, radius=1) == subtract_background(image.data, radius=1)).all()

@@ -136,6 +136,15 @@ def test_noise_alone_has_no_objects():
         assert np.isnan(sizes.median_diameter_px)
 
 
+def test_single_precision_without_room_for_the_bins_is_flat():
+    for low, high in ((0, 16 * 2.0**-149), (2.0**24, 2.0**24 + 64)):
+        values = np.array([low, low, high], np.float32)
+        assert otsu_threshold(values) == high
+    plane = np.zeros((6, 6), np.float32)
+    plane[0, 0] = 16 * 2.0**-149
+    assert not measure_sizes(plane).objects.any()
+
+
 def test_an_object_larger_than_the_disks_gets_no_recommendation():
     y, x = np.ogrid[-1:1:256j, -1:1:256j]
     dome = 1000 * np.clip(1 - (y**2 + x**2) / 0.8, 0, None)

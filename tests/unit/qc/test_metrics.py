@@ -80,6 +80,42 @@ def test_unevenness_is_the_range_of_the_background():
     assert row["unevenness_ratio"] == pytest.approx(0.4, rel=0.1)
 
 
+def test_an_integer_background_without_spread_has_the_noise_of_rounding():
+    objects = (60 * scene()).astype(np.uint8)
+    row = measure(7 + objects, objects)
+    assert row["background_mad_after"] == 0
+    assert row["noise_before"] == row["noise_after"] == pytest.approx(12**-0.5)
+    # 60 grey levels over 0.2887
+    assert row["contrast_to_noise_after"] == pytest.approx(60 * 12**0.5, rel=0.01)
+    assert row["unevenness_after"] <= 2 * row["noise_after"]
+    # rounding the values of an even distribution: the definition, tried
+    errors = np.random.default_rng(0).uniform(0, 100, 100_000)
+    assert np.std(errors - np.rint(errors)) == pytest.approx(row["noise_after"], rel=0.01)
+    # a float image has none that is known
+    assert np.isnan(measure(7.0 + objects, 1.0 * objects)["contrast_to_noise_after"])
+    # noise that is larger stays what it is
+    loud = np.rint(100 + 50 * scene() + noise(5)).astype(np.uint16)
+    row = measure(loud, loud)
+    assert row["noise_after"] == pytest.approx(1.4826 * row["background_mad_after"])
+
+
+def test_unevenness_in_units_of_the_objects():
+    x = np.linspace(-1, 1, 240)[None, :]
+    image = 300 + 400 * scene() + noise(5)
+    row = measure(image.astype(np.float32), (100 * x + 400 * scene() + noise(5)).astype(np.float32))
+    # the discs' shaded rims count as objects: their mean is some 7 % below 400
+    assert row["object_signal"] == pytest.approx(400, rel=0.1)
+    assert row["unevenness_to_signal"] == pytest.approx(200 / 400, rel=0.1)
+
+
+def test_what_is_left_in_the_background():
+    before = 200 + 600 * scene() + noise(5)
+    row = measure(before, 15 + 600 * scene() + noise(5))
+    assert row["background_left_sigma"] == pytest.approx(3, rel=0.06)
+    assert row["background_left_to_signal"] == pytest.approx(15 / row["object_signal"], rel=0.02)
+    assert (row["plane_height_px"], row["plane_width_px"]) == (240, 240)
+
+
 def test_unevenness_of_noise_alone_is_small():
     row = measure(500 * scene() + noise(10) + 100, noise(10))
     # six coefficients from some 12,000 pixels: each errs by about 10 / sqrt(12000 / 5) = 0.2

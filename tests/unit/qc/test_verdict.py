@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT, write_table
 from clearfield.qc.verdict import FINDINGS, RULES, judge
 
@@ -16,7 +17,9 @@ THRESHOLDS = {
     "nonfinite_fraction": {"warn": 0, "fail": 0.01},
     "clipped_fraction": {"warn": 0.01, "fail": None},
     "signal_survived": {"warn": 0.8, "fail": 0.5},
-    "unevenness_ratio": {"warn": 0.5, "fail": 0.9},
+    "unevenness_to_signal": {"warn": 0.4, "fail": 1},
+    "unevenness_ratio": {"warn": None, "fail": None},
+    "background_left": {"warn": 0.2, "fail": 0.5},
     "contrast_to_noise": {"warn": 5, "fail": 2},
     "drift_z": {"warn": 0.5, "fail": None},
     "flicker_z": {"warn": 0.25, "fail": None},
@@ -24,6 +27,7 @@ THRESHOLDS = {
     "signal_drift_t": {"warn": 0.2, "fail": None},
     "flicker_t": {"warn": 0.1, "fail": 0.5},
     "no_objects": "warn",
+    "radius_beyond_plane": "warn",
     "focus_at_edge": "warn",
 }
 GOOD = {
@@ -40,7 +44,14 @@ GOOD = {
     "unevenness_before": "300",
     "unevenness_after": "10",
     "unevenness_ratio": "0.0333333",
-    "background_mad_after": "5",
+    "noise_after": "7.4",
+    "plane_height_px": "256",
+    "plane_width_px": "300",
+    "background_median_after": "11",
+    "background_left_sigma": "1.5",
+    "background_left_to_signal": "0.05",
+    "object_signal": "222",
+    "unevenness_to_signal": "0.045",
     "contrast_to_noise_after": "30",
     "planes": "9",
     "sharpest_plane": "4",
@@ -83,45 +94,96 @@ GOOD = {
         (
             {"saturated_fraction": "0.0042"},
             "warn",
-            "0.42 % of the pixels of the stack are saturated",
+            "acquisition: 0.42 % of the pixels of the stack are saturated",
         ),
         (
-            {"unevenness_after": "180", "unevenness_ratio": "0.6"},
+            {"unevenness_after": "180", "unevenness_to_signal": "0.81"},
             "warn",
-            "60 % of the background's unevenness remain (180 of 300 grey levels) (recommended "
-            "top-hat radius 9 px)",
+            "the background still varies by 180 grey levels, 81 % of the objects' signal "
+            "(recommended top-hat radius 9 px)",
         ),
-        # flat to begin with: what remains is within the noise
-        ({"unevenness_after": "4", "unevenness_before": "4", "unevenness_ratio": "1"}, "ok", ""),
-        ({"method": "none", "unevenness_after": "300", "unevenness_ratio": "1"}, "ok", ""),
+        # what remains is within the noise: 2 × 7.4
+        ({"unevenness_after": "14", "unevenness_to_signal": "2"}, "ok", ""),
+        ({"method": "none", "unevenness_after": "300", "unevenness_to_signal": "2"}, "ok", ""),
         (
             {"contrast_to_noise_after": "3.14"},
             "warn",
-            "objects stand only 3.1 standard deviations above the background",
+            "acquisition: objects stand only 3.1 standard deviations above the background",
         ),
-        ({"drift_z": "-0.6"}, "warn", "intensity falls by 60 % from the first plane to the last"),
+        (
+            {"drift_z": "-0.6"},
+            "warn",
+            "acquisition: intensity falls by 60 % from the first plane to the last",
+        ),
         ({"drift_z": "-0.6", "planes": "4"}, "ok", ""),
-        ({"flicker_z": "0.4"}, "warn", "a plane differs by 40 % from its neighbours"),
+        ({"flicker_z": "0.4"}, "warn", "acquisition: a plane differs by 40 % from its neighbours"),
         (
             {"drift_t": "0.3"},
             "warn",
-            "intensity rises by 30 % from the first time point to the last",
+            "acquisition: intensity rises by 30 % from the first time point to the last",
         ),
         (
             {"signal_drift_t": "-0.4"},
             "warn",
-            "the objects' intensity falls by 40 % from the first time point to the last",
+            "acquisition: the objects' intensity falls by 40 % from the first time point to "
+            "the last",
         ),
         (
             {"flicker_t": "-0.8"},
             "fail",
-            "this time point is 80 % darker than the course of the others",
+            "acquisition: this time point is 80 % darker than the course of the others",
         ),
-        ({"object_fraction": "0"}, "warn", "no objects stand out from the noise"),
+        (
+            {"object_fraction": "0"},
+            "warn",
+            "no objects stand out from the noise (an empty field, or a full one: "
+            "choose the size by eye, with explore_parameters)",
+        ),
+        (
+            {"contrast_to_noise_after": "3.14", "signal_survived": "0.79"},
+            "warn",
+            "objects lose 21 % of their intensity; objects stand only 3.1 standard deviations "
+            "above the background",
+        ),
+        (
+            {"radius_px": "5000"},
+            "warn",
+            "the filter's half-width, 5000 px, is larger than the plane (300 × 256 px): its "
+            "background is little more than one number (recommended top-hat radius 9 px)",
+        ),
+        ({"radius_px": "300"}, "ok", ""),
+        ({"radius_px": "5000", "method": "none"}, "ok", ""),
+        (
+            {
+                "background_median_after": "64",
+                "background_left_sigma": "8.6",
+                "background_left_to_signal": "0.29",
+            },
+            "warn",
+            "64 grey levels (8.6 standard deviations) are left in the background, 29 % of the "
+            "objects' signal: choose a smaller radius (recommended top-hat radius 9 px)",
+        ),
+        (
+            {
+                "background_median_after": "155",
+                "background_left_sigma": "21",
+                "background_left_to_signal": "0.7",
+                "radius_px": "9",
+            },
+            "fail",
+            "155 grey levels (21 standard deviations) are left in the background, 70 % of the "
+            "objects' signal: take them off what you measure",
+        ),
+        (
+            {"background_left_to_signal": "0.7", "method": "none"},
+            "ok",
+            "",
+        ),
         (
             {"sharpest_plane": "8"},
             "warn",
-            "the sharpest plane is the last of 9: the objects may reach beyond the stack",
+            "acquisition: the sharpest plane is the last of 9: the objects may reach beyond "
+            "the stack",
         ),
         ({"sharpest_plane": "0", "planes": "1"}, "ok", ""),
     ],
@@ -130,12 +192,57 @@ def test_a_row_is_judged_in_words(change, status, reason):
     assert judge(GOOD | change, THRESHOLDS) == (status, reason)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "signal", "noise"),
+    [
+        (0.00223, 0.00223, 100, 12**-0.5),  # nobody sees two thousandths of a grey level
+        (12.6, 12.6, 58, 58 / 65),  # objects err by at most 11 % from one side to the other
+        (12.6, 6.7, 1966, 5),
+        (1.2, 0.6, 55, 12**-0.5),
+        (300, 300, 751, 10),  # just below two fifths
+    ],
+)
+def test_unevenness_that_changes_no_measurement_is_no_flag(before, after, signal, noise):
+    row = {
+        "unevenness_before": before, "unevenness_after": after, "unevenness_ratio": after / before,
+        "noise_after": noise, "unevenness_to_signal": after / signal,
+    }  # fmt: skip
+    assert judge(GOOD | {key: f"{value:.6g}" for key, value in row.items()}, THRESHOLDS)[0] == "ok"
+
+
+def test_unevenness_as_large_as_the_objects_fails():
+    row = {"unevenness_after": "1063", "noise_after": "20", "unevenness_to_signal": "1.06"}
+    assert judge(GOOD | row, THRESHOLDS) == (
+        "fail",
+        "the background still varies by 1063 grey levels, 106 % of the objects' signal "
+        "(recommended top-hat radius 9 px)",
+    )
+
+
+def test_a_share_alone_is_judged_where_one_asks_for_it():
+    row = {"unevenness_after": "180", "unevenness_ratio": "0.6"}
+    settings = THRESHOLDS | {"unevenness_ratio": {"warn": 0.5, "fail": 0.9}}
+    assert judge(GOOD | row, settings) == (
+        "warn",
+        "60 % of the background's unevenness remain (180 of 300 grey levels) (recommended "
+        "top-hat radius 9 px)",
+    )
+    assert judge(GOOD | row | {"unevenness_after": "14"}, settings) == ("ok", "")
+
+
 def test_the_worst_finding_comes_first():
     status, reason = judge(
         GOOD | {"drift_z": "0.6", "saturated_fraction": "0.02", "flicker_z": "0.3"}, THRESHOLDS
     )
     assert status == "fail"
-    assert [part.split()[0] for part in reason.split("; ")] == ["2", "intensity", "a"]
+    assert [part.split()[0] for part in reason.split("; ")] == ["acquisition:"] * 3
+    assert [part.split()[1] for part in reason.split("; ")] == ["2", "intensity", "a"]
+
+
+def test_by_default_nothing_along_z_alone_is_a_flag():
+    config = yaml.safe_load((SCRIPT.parents[1] / "config/config.yaml").read_text("utf-8"))
+    along_z = {"drift_z": "3.15", "flicker_z": "0.69", "planes": "25"}
+    assert judge(GOOD | along_z, config["summarize_qc"]) == ("ok", "")
 
 
 def test_thresholds_are_passed_not_met():

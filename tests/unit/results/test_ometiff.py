@@ -5,6 +5,7 @@ import html
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from clearfield.errors import ClearfieldError
 from clearfield.results import ometiff
 from clearfield.results.ometiff import read_ome_tiff, write_ome_tiff
 
+ROOT = Path(__file__).parents[3]
 RANDOM = np.random.default_rng(8)
 SIZE = {"x": 0.25, "y": 0.125, "z": 0.7}
 NAMES = ['DAPI <"&', "GFP é µ", "c"]
@@ -212,6 +214,8 @@ def test_a_description_of_any_length_is_found(tmp_path):
 MACRO = """
 open("{path}");
 getVoxelSize(w, h, d, unit);
+getDimensions(width, height, channels, slices, frames);
+print("DIMENSIONS", channels, slices, frames);
 print("RESULT", nSlices, getWidth(), getHeight(), bitDepth(), d2s(w, 6), d2s(h, 6), unit);
 for (i = 1; i <= nSlices; i++) {{ setSlice(i); print("PIXEL", getPixel(3, 2), getPixel(59, 40)); }}
 run("Quit");
@@ -232,6 +236,9 @@ def test_plain_imagej_reads_it(dtype, tmp_path):
     )  # fmt: skip
     lines = [line.split() for line in done.stdout.splitlines()]
     result = next(line for line in lines if line[:1] == ["RESULT"])
+    # Without Bio-Formats, ImageJ takes channels for slices: the README says so.
+    assert ["DIMENSIONS", "1", "3", "1"] in lines
+    assert "shows channels and times as slices" in (ROOT / "README.md").read_text("utf-8")
     bits = str(8 * pixels.dtype.itemsize)
     assert result[1:5] == ["3", "60", "41", bits]
     factor = {"cm": 1e4, "um": 1, "µm": 1, "micron": 1, "microns": 1}[result[7]]

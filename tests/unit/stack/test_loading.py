@@ -111,7 +111,7 @@ def test_what_is_not_there_or_not_known(tmp_path):
     with pytest.raises(ClearfieldError, match=r"does not exist"):
         open_series(str(tmp_path / "a.tif"))
     (tmp_path / "a.docx").write_bytes(b"x")
-    with pytest.raises(ClearfieldError, match=r'a.docx: files ending in ".docx" are not known'):
+    with pytest.raises(ClearfieldError, match=r'a.docx: files ending in ".docx" are not read here'):
         open_series(str(tmp_path / "a.docx"))
 
 

@@ -1,5 +1,6 @@
 """Samples from a glob and from a sheet."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,58 @@ def test_folders_that_vary_are_part_of_the_name(folder):
     assert list(find("d/**/*.tif")) == ["a", *names]
 
 
+def test_what_a_glob_finds_beside_images_is_left_out_and_named(folder):
+    touch("raw/a.tif", "raw/b.CZI", "raw/notes.txt", "raw/Thumbs.db", "raw/image.xml")
+    touch("raw/logs/today.log", "raw/planes/z0.tif", "raw/plate/TimePoint_1/ZStep_1/a.TIF")
+    touch("raw/plate/plate.HTD")
+    Path("raw/empty").mkdir()
+    Path("raw/README").write_text("wie es war: ä" * 500, "utf-8")  # text, whatever its name
+    left_out = []
+    samples = find_samples("raw/*", SAMPLE, CONFIG, left_out)
+    assert list(samples) == ["a", "b", "planes", "plate"]
+    assert sorted(left_out) == [
+        "raw/README", "raw/Thumbs.db", "raw/empty", "raw/image.xml", "raw/logs", "raw/notes.txt",
+    ]  # fmt: skip
+    assert samples["plate"].files == (
+        "raw/plate/plate.HTD",
+        "raw/plate/TimePoint_1/ZStep_1/a.TIF",  # whose change has it run again
+    )
+
+
+@pytest.mark.parametrize("name", ["a.vsi", "a.oir", "A.VSI", "a.ics", "a.png", "a.zip", "a.xyz"])
+def test_images_that_are_not_read_stay_samples(folder, name):
+    """Their owner means them: each becomes an error of its own."""
+    touch("raw/b.tif")
+    Path("raw", name).write_bytes(b"\xff\xfe\0 pixels")
+    left_out = []
+    assert len(find_samples("raw/*", SAMPLE, CONFIG, left_out)) == 2
+    assert left_out == []
+
+
+def test_what_is_named_is_meant(folder):
+    touch("raw/notes.txt")
+    Path("s.tsv").write_text("sample\tpath\none\traw/notes.txt\n")
+    for source in ("s.tsv", "raw/notes.txt"):
+        left_out = []
+        (sample,) = find_samples(source, SAMPLE, CONFIG, left_out).values()
+        assert (sample.path, left_out) == ("raw/notes.txt", [])
+
+
+def test_a_glob_that_finds_no_image(folder):
+    touch("raw/notes.txt", "raw/b.log")
+    with pytest.raises(
+        ClearfieldError, match=r"2 that the glob found .*raw/b\.log, raw/notes\.txt"
+    ):
+        find("raw/*")
+
+
+def test_a_letter_that_the_end_of_the_sample_cuts_is_text(folder):
+    touch("raw/a.tif")
+    for number, start in enumerate(("", "x")):
+        Path(f"raw/text{number}").write_text(start + "ä" * 4000, "utf-8")
+    assert list(find("raw/*")) == ["a"]
+
+
 def test_a_folder_of_planes_is_a_sample_with_its_files(folder):
     touch("f/one/z0.tif", "f/one/z1.tif")
     sample = find("f/*")["one"]
@@ -51,6 +104,13 @@ def test_an_oif_has_the_files_of_its_folder(folder):
     sample = find("f/*.oif")["[1]"]
     planes = ("f/[1].oif.files/z0.tif", "f/[1].oif.files/z1.tif")
     assert (sample.path, sample.files) == ("f/[1].oif", ("f/[1].oif", *planes))
+
+
+@pytest.mark.parametrize(("cell", "value"), [("Pos2", "Pos2"), ("2", 2), ("2.0", 2)])
+def test_a_sheet_takes_a_series_by_name_or_number(folder, cell, value):
+    touch("a.tif")
+    Path("s.tsv").write_text(f"sample\tpath\tload_stack.series\none\ta.tif\t{cell}\n")
+    assert find("s.tsv")["one"].cells == (("load_stack.series", value),)
 
 
 @pytest.mark.parametrize(("name", "separator"), [("s.tsv", "\t"), ("s.csv", ","), ("s.csv", ";")])
@@ -72,7 +132,7 @@ def test_one_error_lists_all_that_is_wrong(folder):
     touch("a.tif")
     Path("s.tsv").write_text(
         "sample\tpath\tload_stack.series\n"
-        "one\ta.tif\tx\n"
+        "one\ta.tif\t1.5\n"
         "one\ta.tif\t0\n"
         "../out\ta.tif\t\n"
         "{x}\ta.tif\t\n"
@@ -161,3 +221,28 @@ def test_brackets_may_be_part_of_a_name(folder):
     assert list(find("d [[]1]/*.nd2")) == ["d [1]__a [2]"]
     with pytest.raises(ClearfieldError, match=r'is written "\[\[\]"'):
         find("d [1]/*.nd2")
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("radius", "write subtract_background.tophat.radius, or give the column another name"),
+        ("Series", "write load_stack.series"),
+        ("status", "has the name of a column of metrics.tsv"),
+        ("samples", "holds for the whole run"),
+        ("plot_qc", "is a table of keys; name one"),
+    ],
+)
+def test_a_column_that_looks_like_a_key_is_not_taken_for_the_users_own(folder, column, said):
+    """It would change nothing, and its user would not know."""
+    touch("a.tif")
+    Path("s.tsv").write_text(f"sample\tpath\t{column}\na\ta.tif\t7\n", encoding="utf-8")
+    with pytest.raises(ClearfieldError, match=re.escape(said)):
+        find("s.tsv")
+
+
+def test_a_column_without_a_dot_is_the_users_own(folder):
+    touch("a.tif")
+    Path("s.tsv").write_text("sample\tcondition\tpath\tday\na\tKO 5'\ta.tif\n", encoding="utf-8")
+    assert find("s.tsv")["a"].groups == (("condition", "KO 5'"), ("day", ""))
+    assert find("s.tsv")["a"].cells == ()

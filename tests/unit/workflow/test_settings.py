@@ -7,15 +7,13 @@ import pytest
 import yaml
 from clearfield.errors import ClearfieldError
 from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT
-from clearfield.workflow.settings import (
+from clearfield.workflow.config_check import (
     allowed_values,
     check_config,
     check_relations,
-    override,
-    read_cell,
-    rule_settings,
     split_key,
 )
+from clearfield.workflow.settings import override, read_cell, rule_settings
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
@@ -94,7 +92,8 @@ def test_the_reference_has_every_key_with_its_default():
         ({"subtract_background__tophat__radius": 0}, ["radius", "0", "above 0"]),
         ({"subtract_background__tophat__radius": float("nan")}, ["radius", "nan", "finite"]),
         ({"subtract_background__tophat__radius": 2.5}, ["2.5 px", "whole number", "unit: um"]),
-        ({"subtract_background__method": "rolling"}, ["rolling", "tophat, minmax, dog or none"]),
+        ({"subtract_background__method": "rolling"},
+         ["rolling", "tophat, minmax, dog, rolling_ball or none"]),
         ({"subtract_background__light_background": "yes"}, ['"yes"', "true or false"]),
         (
             {"subtract_background__method": "minmax", "subtract_background__minmax__min_size": 24},
@@ -128,7 +127,7 @@ def test_a_wrong_config_is_one_sentence_that_names_key_value_and_what_is_allowed
 
 def test_all_wrong_keys_are_named_at_once():
     with pytest.raises(ClearfieldError) as error:
-        check_config(config(load_stack__series="a", plot_qc__steps=1, nonsense=2), SCHEMA)
+        check_config(config(load_stack__series=1.5, plot_qc__steps=1, nonsense=2), SCHEMA)
     assert len(str(error.value).splitlines()) == 3
 
 
@@ -237,7 +236,8 @@ def test_cells_are_read_by_the_schema(key, text, value):
         ),
         ("subtract_background.tophat.radius", "=1+1", "=1+1"),
         ("subtract_background.tophat.radius", "!!python/object:os.system x", "a number above 0"),
-        ("load_stack.series", "1.5", "a whole number"),
+        ("load_stack.series", "1.5", "a whole number of at least 0, or the name of a series"),
+        ("load_stack.series", "=A1", "a whole number of at least 0, or the name of a series"),
         ("load_stack.select", "{V: -1}", "must be a table"),
         ("load_stack.select", "{V: ", "must be a table"),
         ("load_stack.pixel_size_um", "{x: 1, w: 2}", "must be a number above 0"),
@@ -263,3 +263,16 @@ def test_words_for_lists():
 def test_every_column_of_the_qc_table_stands_in_the_reference():
     text = (ROOT / "config/README.md").read_text("utf-8").partition("## The QC table")[2]
     assert [name for name in (*KEYS, *VERDICT, *COLUMNS) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("unit", ["\u00b5m", "\u03bcm"])
+def test_micrometres_may_be_written_with_their_letter(unit):
+    found = check_config(config(subtract_background__unit=unit), SCHEMA)
+    assert found["subtract_background"]["unit"] == "um"
+
+
+def test_a_threshold_of_null_is_never():
+    found = check_config(config(summarize_qc__drift_z=None), SCHEMA)
+    assert found["summarize_qc"]["drift_z"] == {"warn": None, "fail": None}
+    with pytest.raises(ClearfieldError, match="no_objects"):
+        check_config(config(summarize_qc__no_objects=None), SCHEMA)

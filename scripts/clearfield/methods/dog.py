@@ -1,0 +1,64 @@
+"""Difference of Gaussians: a small blur of the plane minus a large one."""
+
+from __future__ import annotations
+
+NAME = "dog"
+TEXT = "difference of Gaussians"
+REFERENCE = ""
+SIZES = {"low_sigma": "low sigma", "high_sigma": "high sigma"}
+"""Name in the config: what figures call it."""
+OPTIONS: dict[str, bool] = {}
+"""Name in the config of what is on or off, and its default."""
+QC_RADIUS = "high_sigma"
+"""What the reasons of QC call the size that `qc_radius` gives."""
+WHOLE, ODD = False, False
+"""Whether sizes in px are whole numbers, and odd ones: those of a window have a middle pixel."""
+MAY_VANISH: tuple[str, ...] = ("low_sigma",)
+"""Sizes that may be less than half a pixel: that small they do nothing."""
+INCREASING: tuple[str, ...] = ("low_sigma", "high_sigma")
+"""Sizes of which each must be larger than the one before."""
+COMPUTES_IN_FLOAT = True
+FLOAT_BACKGROUND = True
+
+
+def may_be_negative(channel: dict) -> bool:
+    """Say whether a pixel of the result can be below 0."""
+    return True
+
+
+def held_bytes(options: dict) -> int:
+    """Give the bytes for each pixel of the whole plane that are held in memory."""
+    return 0  # a block of rows at a time
+
+
+def qc_radius(channel: dict) -> float:
+    """Give the size that QC compares with the objects' radius, px."""
+    return channel["high_sigma"]
+
+
+def blocks(image, channel: dict, threads: int | None):
+    """Yield first row, last row (excluded), difference and background of a plane."""
+    from ..filters.gaussian import difference_of_gaussians_blocks
+
+    light = channel.get("light_background", False)
+    for first, last, difference, large in difference_of_gaussians_blocks(
+        image, channel["low_sigma"], channel["high_sigma"], threads=threads
+    ):
+        yield first, last, -difference if light else difference, large
+
+
+def steps(image, channel: dict) -> list:
+    """Compute the steps between the plane and the result: captions and planes."""
+    from ..filters.gaussian import gaussian
+
+    return [
+        (f"Gaussian, sigma {channel[key]:g} px", gaussian(image, channel[key])) for key in SIZES
+    ]
+
+
+def sentence(channel: dict, size: dict[str, str]) -> str:
+    """Say in a methods section what was done; `size` has each size with its unit."""
+    return (
+        f"a difference of Gaussians with sigmas of {size['low_sigma']} and {size['high_sigma']}"
+        + (", the smaller subtracted from the larger" if channel["light_background"] else "")
+    )

@@ -1,0 +1,76 @@
+"""Minimum filter, then maximum filter, in square windows: the tutorial's own top-hat."""
+
+from __future__ import annotations
+
+NAME = "minmax"
+TEXT = "minimum–maximum filter"
+REFERENCE = ""
+SIZES = {"min_size": "minimum window", "max_size": "maximum window"}
+"""Name in the config: what figures call it."""
+OPTIONS: dict[str, bool] = {}
+"""Name in the config of what is on or off, and its default."""
+QC_RADIUS = "half the window,"
+"""What the reasons of QC call the size that `qc_radius` gives."""
+WHOLE, ODD = True, True
+"""Whether sizes in px are whole numbers, and odd ones: those of a window have a middle pixel."""
+MAY_VANISH: tuple[str, ...] = ("max_size",)
+"""Sizes that may be less than half a pixel: that small they do nothing."""
+INCREASING: tuple[str, ...] = ()
+"""Sizes of which each must be larger than the one before."""
+COMPUTES_IN_FLOAT = False
+FLOAT_BACKGROUND = False
+
+
+def may_be_negative(channel: dict) -> bool:
+    """Say whether a pixel of the result can be below 0: where the second window is the larger.
+
+    Up to the size of the first, each window within the second filter's holds the pixel.
+    """
+    first, second = channel["min_size"], channel["max_size"]
+    return first > second if channel.get("light_background", False) else second > first
+
+
+def held_bytes(options: dict) -> int:
+    """Give the bytes for each pixel of the whole plane that are held in memory."""
+    return 0  # a block of rows at a time
+
+
+def qc_radius(channel: dict) -> float:
+    """Give the size that QC compares with the objects' radius, px."""
+    return (channel["min_size"] - 1) / 2
+
+
+def blocks(image, channel: dict, threads: int | None):
+    """Yield first row, last row (excluded), exact difference and background of a plane."""
+    from ..filters.morphology import minmax_blocks
+    from .difference import differences
+
+    light = channel.get("light_background", False)
+    found = minmax_blocks(image, channel["min_size"], channel["max_size"], light, threads=threads)
+    return differences(image, found, light=light, signed=may_be_negative(channel))
+
+
+def steps(image, channel: dict) -> list:
+    """Compute the steps between the plane and the result: captions and planes."""
+    from ..filters.morphology import maximum_filter, minimum_filter
+
+    both = [("Minimum", "min_size", minimum_filter), ("Maximum", "max_size", maximum_filter)]
+    (name, key, first), (then, key_then, second) = (
+        reversed(both) if channel["light_background"] else both
+    )
+    once = first(image, channel[key])
+    twice = second(once, channel[key_then])
+    return [
+        (f"{name}, {channel[key]} px", once),
+        (f"{then} of the {name.lower()}, {channel[key_then]} px", twice),
+    ]
+
+
+def sentence(channel: dict, size: dict[str, str]) -> str:
+    """Say in a methods section what was done; `size` has each size with its unit."""
+    both = [("minimum", "min_size"), ("maximum", "max_size")]
+    (first, key), (second, key_then) = reversed(both) if channel["light_background"] else both
+    return (
+        f"subtracting a {first} filter (square windows of {size[key]}) "
+        f"followed by a {second} filter ({size[key_then]})"
+    )
