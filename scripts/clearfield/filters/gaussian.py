@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import ClearfieldError
-from .blas import one_thread_products
+from .blas import one_blas_thread
 from .gaussian_matrices import (
     BLOCK,
     Block,
@@ -275,7 +275,7 @@ def _blurred_bands(
     height, width = image.shape
     if not height or not width:
         return
-    count, one_thread = len(sigmas), one_thread_products()
+    count = len(sigmas)
     missing = _has_missing(image)
     exact = missing or (count > 1 and max(sigmas) < _CLOSE * min(sigmas))
     blurs = [_blur(sigma, image.shape, exact) for sigma in sigmas]
@@ -287,16 +287,16 @@ def _blurred_bands(
     for top in range(0, height, band):
         bottom = min(top + band, height)
         yield from _blurred_band(
-            image, blurs, reach, combine, results, missing, threads, one_thread, top, bottom
+            image, blurs, reach, combine, results, missing, threads, top, bottom
         )
         forget_rows(image, max(0, top - reach), bottom)
 
 
-def _blurred_band(image, blurs, reach, combine, results, missing, threads, one_thread, top, bottom):
+def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, bottom):
     """Yield the blocks of one band; its rows are given back before those of the next are read."""
     first, count = max(0, top - reach), len(results)
     rows = np.asarray(image[first : bottom + reach])
-    with one_thread():
+    with one_blas_thread():
         for blur in blurs:
             blur.start(top, bottom, rows, first, threads)
 
@@ -315,7 +315,7 @@ def _blurred_band(image, blurs, reach, combine, results, missing, threads, one_t
 
     for start in range(top, bottom, _RESULT_ROWS):
         stop = min(start + _RESULT_ROWS, bottom)
-        with one_thread():  # not while whoever asked works with the block
+        with one_blas_thread():  # not while whoever asked works with the block
             run_tasks(finish, _tiles(start, stop, image.shape[1]), threads)
         yield start, stop, [result[: stop - start] for result in results]
 
