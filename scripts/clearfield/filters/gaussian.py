@@ -35,6 +35,7 @@ _BAND_PIXELS = 2**25
 _RESULT_ROWS = 256
 _TILE_ROWS, _TILE_COLUMNS = 128, 1024  # rows: no more than the least step of `Nodes`
 _NEAR_COST = 272  # products a pixel, beyond which a kernel is a far one: measured
+_THREAD_PIXELS = 2**17  # for each thread; with fewer, to start one takes longer than it saves
 _CLOSE = 1.25  # two sigmas of less than this ratio leave so little that both blurs must be exact
 
 
@@ -47,7 +48,8 @@ def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> 
     sigma : float
         Standard deviation in pixels, 0 or more.
     threads : int, optional
-        Default: the CPUs that this process may use. The result has the same bits on any number.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result has the same bits on any number.
 
     Returns
     -------
@@ -87,7 +89,8 @@ def difference_of_gaussians(
     low_sigma, high_sigma : float
         Standard deviations in pixels, 0 <= low_sigma < high_sigma.
     threads : int, optional
-        Default: the CPUs that this process may use. The result has the same bits on any number.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result has the same bits on any number.
 
     Returns
     -------
@@ -275,6 +278,7 @@ def _blurred_bands(
     height, width = image.shape
     if not height or not width:
         return
+    threads = max(1, min(threads, height * width // _THREAD_PIXELS))
     count = len(sigmas)
     missing = _has_missing(image)
     exact = missing or (count > 1 and max(sigmas) < _CLOSE * min(sigmas))

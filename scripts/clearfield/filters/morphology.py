@@ -31,7 +31,8 @@ def white_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
     radius : int
         Of the disk dx² + dy² <= radius², in pixels.
     threads : int, optional
-        Default: the CPUs that this process may use. The result does not depend on it.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result does not depend on it.
 
     Returns
     -------
@@ -148,7 +149,8 @@ def minmax_filter_background(
     light_background : bool
         Take the minimum filter of the maximum filter instead.
     threads : int, optional
-        Default: the CPUs that this process may use. The result does not depend on it.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result does not depend on it.
 
     Returns
     -------

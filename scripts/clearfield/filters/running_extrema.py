@@ -24,6 +24,10 @@ from .structuring_element import Window
 _TILE_BYTES = 2**21
 _TILE_COLUMNS = 4096
 _BAND_BYTES = 2**26
+# Threads wait for Python's lock between two passes. Below this share of a band for each of them,
+# and this many bytes over all passes, that and their start take longer than what they save.
+_THREAD_BYTES = 2**20
+_THREAD_WORK = 48 * 2**20
 
 Store = Callable[[slice, slice, np.ndarray], None]
 
@@ -68,6 +72,7 @@ def filtered_bands(
         Of the image, in native byte order.
     first, second : Extremum
     threads : int
+        At most; fewer where more would not help.
     store : function of (rows, columns, tile)
         Takes each tile of the result, from any thread and in any order; the tile is overwritten
         afterwards. Missing pixels are NaN in it.
@@ -87,6 +92,7 @@ def filtered_bands(
     band = band_rows(height, width, dtype, second.window)
     held = min(height, band + 2 * reach)
     steps = first.window, second.window
+    threads = min(threads, _useful_threads(band * width * dtype.itemsize, steps))
     length = max(_buffer_length(height, width, window, dtype) for window in steps)
     memory = new_array((held * width + 3 * length * threads,), dtype)
     between = memory[: held * width].reshape(held, width)
@@ -145,6 +151,12 @@ def _covered_bands(
         store(slice(top, bottom), slice(0, width), tile)
         yield top, bottom
         forget_rows(image, top, bottom)
+
+
+def _useful_threads(size: int, windows: tuple[Window, Window]) -> int:
+    """Give how many threads at most end a band of so many bytes sooner than fewer would."""
+    passes = sum(len(window.moves) + len(window.points) for window in windows)
+    return max(1, min(size // _THREAD_BYTES, size * passes // _THREAD_WORK))
 
 
 def band_rows(height: int, width: int, dtype: np.dtype, window: Window) -> int:

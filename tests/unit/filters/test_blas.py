@@ -22,7 +22,7 @@ needs_two = pytest.mark.skipif(
 
 
 @needs_two
-def test_blas_is_on_one_thread_within_and_as_before_outside(monkeypatch):
+def test_blas_is_on_one_thread_within_and_as_before_outside(monkeypatch, many_threads):
     seen = []
     run_tasks = gaussian.run_tasks
 
