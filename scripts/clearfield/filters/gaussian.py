@@ -35,7 +35,7 @@ _BAND_PIXELS = 2**25
 _RESULT_ROWS = 256
 _TILE_ROWS, _TILE_COLUMNS = 128, 1024  # rows: no more than the least step of `Nodes`
 _NEAR_COST = 272  # products a pixel, beyond which a kernel is a far one: measured
-_THREAD_PIXELS = 2**17  # for each thread; with fewer, to start one takes longer than it saves
+_THREAD_PIXELS = 2**18  # for each thread; with fewer, to start one takes longer than it saves
 _CLOSE = 1.25  # two sigmas of less than this ratio leave so little that both blurs must be exact
 
 

@@ -45,7 +45,7 @@ def image(size, dtype=np.uint16):
         lambda threads: white_tophat(image(256), 2, threads=threads),
         lambda threads: white_tophat(image(512), 3, threads=threads),
         lambda threads: minmax_filter_background(image(512), 25, 25, threads=threads),
-        lambda threads: difference_of_gaussians(image(256), 1, 10, threads=threads),
+        lambda threads: difference_of_gaussians(image(512), 1, 10, threads=threads),
         lambda threads: difference_of_gaussians(image(128), 1, 100, threads=threads),
     ],
 )
