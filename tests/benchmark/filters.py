@@ -60,9 +60,11 @@ def main() -> None:
     if options.threads:
         _print_threads(options.rounds, options.image, 2048 if options.quick else 4096)
         return
-    images = {size: _image(size, options.image) for size in (1024, 2048, 4096)}
+    images = {size: _image(size, options.image) for size in (512, 1024, 2048, 4096)}
     lines = []
     for radius, size, aims in (
+        *((radius, 512, {"OpenCV": "0.5"}) for radius in (1, 2, 3)),
+        *((radius, size, {"OpenCV": "1"}) for radius in (5, 10) for size in (512, 2048)),
         (25, 1024, {}),
         (25, 2048, {"OpenCV": "5"}),
         (50, 2048, {"OpenCV": "8", "scikit-image": "600"}),

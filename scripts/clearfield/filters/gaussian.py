@@ -25,7 +25,7 @@ from .gaussian_matrices import (
     gaussian_kernel,
     gaussian_tail,
 )
-from .memory import new_array
+from .memory import any_array
 from .parallel import run_tasks, thread_count
 from .plane import check_plane, forget_rows, is_number
 
@@ -70,7 +70,7 @@ def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> 
     """
     _check_sigma(sigma, "sigma")
     check_plane(image)
-    result = new_array(image.shape, np.float32)
+    result = any_array(image.shape, np.float32)
     for first, last, (blurred,) in _blurred_bands(
         image, (float(sigma),), lambda plane: (plane,), threads
     ):
@@ -110,7 +110,7 @@ def difference_of_gaussians(
     array([[  0, -11,  21, -11,   0]])
     """
     blocks = difference_of_gaussians_blocks(image, low_sigma, high_sigma, threads=threads)
-    result = new_array(image.shape, np.float32)
+    result = any_array(image.shape, np.float32)
     for first, last, difference, _ in blocks:
         result[first:last] = difference
     return result

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ClearfieldError
-from .memory import new_array
+from .memory import any_array
 from .parallel import thread_count
 from .plane import check_plane, is_number
 from .running_extrema import Extremum, band_rows, filtered_bands
@@ -253,7 +253,7 @@ def _checked_size(size: int, name: str) -> int:
 def _whole(image: np.ndarray, first: Extremum, second: Extremum, threads: int | None) -> np.ndarray:
     """Apply two filters to a whole image."""
     dtype = check_plane(image)
-    result = new_array(image.shape, dtype)
+    result = any_array(image.shape, dtype)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         result[rows, columns] = tile
@@ -274,7 +274,7 @@ def _residue(
     dtype = check_plane(image)
     # Modulo 2**bits the unsigned difference is the true one, which lies in [0, 2**bits).
     unsigned = dtype if dtype.kind == "f" else np.dtype(f"uint{8 * dtype.itemsize}")
-    result = new_array(image.shape, unsigned)
+    result = any_array(image.shape, unsigned)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         pixels = np.asarray(image[rows])[:, columns].astype(dtype, copy=False)
@@ -294,7 +294,7 @@ def _blocks(
 ) -> Bands:
     height, width = image.shape
     step = band_rows(height, width, dtype, second.window)
-    result = new_array((step, width), dtype)
+    result = any_array((step, width), dtype)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         top = rows.start // step * step

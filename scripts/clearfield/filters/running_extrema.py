@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .memory import new_array
+from .memory import any_array
 from .parallel import run_tasks
 from .plane import forget_rows
 from .structuring_element import Window
 
-# None of these changes a result. Measured: a tile's three buffers should stay in the last-level
-# cache, and the smaller a tile, the more of it is margin that its neighbours compute again, and
-# the more often threads wait for each other between two passes.
-_TILE_BYTES = 2**21
+# None of these changes a result. Measured: a tile's three buffers should stay in the cache of one
+# core, and the smaller a tile, the more of it is margin that its neighbours compute again. Threads
+# wait for each other between two passes, so with several of them a tile is twice as large.
+_TILE_BYTES = 2**19
 _TILE_COLUMNS = 4096
 _BAND_BYTES = 2**26
 # Threads wait for Python's lock between two passes. Below this share of a band for each of them,
@@ -93,8 +93,8 @@ def filtered_bands(
     held = min(height, band + 2 * reach)
     steps = first.window, second.window
     threads = min(threads, _useful_threads(band * width * dtype.itemsize, steps))
-    length = max(_buffer_length(height, width, window, dtype) for window in steps)
-    memory = new_array((held * width + 3 * length * threads,), dtype)
+    length = max(_buffer_length(height, width, window, dtype, threads) for window in steps)
+    memory = any_array((held * width + 3 * length * threads,), dtype)
     between = memory[: held * width].reshape(held, width)
     spare = list(memory[held * width :].reshape(threads, 3, length))
     # A missing pixel is marked in the first filter's result by what never wins in the second.
@@ -165,12 +165,13 @@ def band_rows(height: int, width: int, dtype: np.dtype, window: Window) -> int:
     return max(1, min(height, max(rows, 2 * window.reach)))
 
 
-def _tile_limits(width: int, window: Window, dtype: np.dtype) -> tuple[int, int]:
+def _tile_limits(width: int, window: Window, dtype: np.dtype, threads: int) -> tuple[int, int]:
     """Give the largest height and the width of a tile."""
     margin = 2 * window.reach
     columns = max(_TILE_COLUMNS, 2 * margin)
     columns = -(-width // -(-width // columns))
-    return max(_TILE_BYTES // dtype.itemsize // (columns + margin) - margin, margin, 1), columns
+    pixels = _TILE_BYTES * min(threads, 2) // dtype.itemsize
+    return max(pixels // (columns + margin) - margin, margin, 1), columns
 
 
 def _tiles(
@@ -179,7 +180,7 @@ def _tiles(
     """Cut rows `top` to `bottom` into tiles, the same number of rows for every thread."""
     if top >= bottom:
         return []
-    rows, columns = _tile_limits(width, window, dtype)
+    rows, columns = _tile_limits(width, window, dtype, threads)
     count = -(-(bottom - top) // (rows * threads)) * threads
     rows = -(-(bottom - top) // count)
     return [
@@ -189,9 +190,9 @@ def _tiles(
     ]
 
 
-def _buffer_length(height: int, width: int, window: Window, dtype: np.dtype) -> int:
+def _buffer_length(height: int, width: int, window: Window, dtype: np.dtype, threads: int) -> int:
     """Give the pixels of the largest tile and its margin, in whole cache lines."""
-    rows, columns = _tile_limits(width, window, dtype)
+    rows, columns = _tile_limits(width, window, dtype, threads)
     margin = 2 * window.reach
     length = (min(rows, height) + margin) * (columns + margin) + 2 * margin
     return -(-length // 64) * 64

@@ -391,6 +391,6 @@ def test_a_covering_disk_takes_no_memory_beside_the_result(monkeypatch):
         return np.empty(shape, dtype)
 
     for module in (morphology, extrema):
-        monkeypatch.setattr(module, "new_array", note)
+        monkeypatch.setattr(module, "any_array", note)
     morphology.opening(np.zeros((1, 6000), np.uint16), 10**6)
     assert taken == [6000]
