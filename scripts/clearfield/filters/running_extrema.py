@@ -94,9 +94,8 @@ def filtered_bands(
     steps = first.window, second.window
     threads = min(threads, _useful_threads(band * width * dtype.itemsize, steps))
     length = max(_buffer_length(height, width, window, dtype, threads) for window in steps)
-    memory = any_array((held * width + 3 * length * threads,), dtype)
-    between = memory[: held * width].reshape(held, width)
-    spare = list(memory[held * width :].reshape(threads, 3, length))
+    between = any_array((held, width), dtype)
+    spare = list(any_array((threads, 3, length), dtype))
     # A missing pixel is marked in the first filter's result by what never wins in the second.
     mark = second.neutral(dtype)
     start = done = 0  # `between` holds the first filter's rows start ... done

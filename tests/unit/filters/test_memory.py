@@ -17,9 +17,12 @@ def used(shape, dtype):
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
 @pytest.mark.parametrize(
     ("function", "sizes"),
-    [(white_tophat, (0,)), (white_tophat, (1,)), (white_tophat, (2,)), (white_tophat, (9,))]
-    + [(morphology.closing, (5,)), (morphology.minmax_filter_background, (3, 5))]
-    + [(difference_of_gaussians, (1, 3)), (difference_of_gaussians, (1, 40))],
+    [
+        *((white_tophat, (radius,)) for radius in (0, 1, 2, 9)),
+        (morphology.closing, (5,)),
+        (morphology.minmax_filter_background, (3, 5)),
+        *((difference_of_gaussians, (1, sigma)) for sigma in (3, 40)),
+    ],
 )
 def test_what_lay_in_memory_before_does_not_matter(function, sizes, dtype, monkeypatch):
     image = np.random.default_rng(6).integers(0, 120, (40, 50)).astype(dtype)
