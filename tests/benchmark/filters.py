@@ -1,11 +1,15 @@
 """Time the filters beside other tools on this machine, and compare what they give.
 
 python tests/benchmark/filters.py [--rounds 5] [--image FILE] [--quick]
+python tests/benchmark/filters.py --threads [--rounds 5] [--image FILE] [--quick]
 
 Peers take turns with clearfield in one run; the table holds medians. ImageJ (Debian's package
 ``imagej``, under ``xvfb-run`` where there is no display) and OpenCV take part where installed.
 A peer whose result is not the same is marked. All use as many threads as they like, clearfield
 as many as this process has CPUs.
+
+With ``--threads``, each filter takes turns with itself on other numbers of threads, the last of
+them as many as there are CPUs even where the filter would not start them.
 """
 
 import argparse
@@ -21,13 +25,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as in the workflow's jobs; no peer uses it
-
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from clearfield import difference_of_gaussians, white_tophat
+from clearfield import difference_of_gaussians, minmax_filter_background, white_tophat
+from clearfield.filters import gaussian, running_extrema
 from clearfield.filters.parallel import thread_count
 
 SLOW = 3.0  # seconds; a peer that takes longer runs twice, for more than a minute once
@@ -52,10 +55,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--image", help="a 2-D image to tile to size, else one is made")
     parser.add_argument("--quick", action="store_true", help="leave out peers that take minutes")
+    parser.add_argument("--threads", action="store_true", help="compare numbers of threads")
     options = parser.parse_args()
-    images = {size: _image(size, options.image) for size in (1024, 2048, 4096)}
+    if options.threads:
+        _print_threads(options.rounds, options.image, 2048 if options.quick else 4096)
+        return
+    images = {size: _image(size, options.image) for size in (512, 1024, 2048, 4096)}
     lines = []
     for radius, size, aims in (
+        *((radius, 512, {"OpenCV": "0.5"}) for radius in (1, 2, 3)),
+        *((radius, size, {"OpenCV": "1"}) for radius in (5, 10) for size in (512, 2048)),
         (25, 1024, {}),
         (25, 2048, {"OpenCV": "5"}),
         (50, 2048, {"OpenCV": "8", "scikit-image": "600"}),
@@ -117,6 +126,56 @@ def main() -> None:
             f"| {line.work} | {line.ours * 1e3:,.1f} ms | {line.peer} | {theirs} | {ratio} "
             f"| {line.aim} | {cpu} | {line.remark} |"
         )
+
+
+def _print_threads(rounds: int, path: str | None, largest: int) -> None:
+    """Print what each number of threads takes, and the default beside the best and the worst."""
+    limits = {
+        (running_extrema, "_THREAD_BYTES"): running_extrema._THREAD_BYTES,
+        (running_extrema, "_THREAD_WORK"): running_extrema._THREAD_WORK,
+        (gaussian, "_THREAD_PIXELS"): gaussian._THREAD_PIXELS,
+    }
+    filters = [
+        ("top-hat, r = {}", (1, 2, 5, 10, 25, 50, 100), white_tophat),
+        ("minmax, size {}", (3, 25, 101), _minmax),
+        ("DoG 1 / {}", (3, 25, 100), _dog),
+    ]
+    numbers = (1, 2, 4, 16, 64)
+    print(f"{_machine()}, {thread_count(None)} CPUs, NumPy {np.__version__}; medians in ms\n")
+    heads = ["work", *map(str, numbers), "default", "every CPU"]
+    print(
+        "|", " | ".join([*heads, "default / best of 1, 2, 4, every CPU", "16, 64 / default"]), "|"
+    )
+    print("|---" * (len(heads) + 2) + "|")
+    for size in (size for size in (128, 256, 512, 1024, 2048, 4096) if size <= largest):
+        image = _image(size, path)
+        for name, values, function in filters:
+            for value in values:
+                times: dict[str, list[float]] = {head: [] for head in heads[1:]}
+                for turn in range(rounds * max(1, 1024 // size) + 1):
+                    for head, seconds in times.items():
+                        for (module, limit), usual in limits.items():
+                            setattr(module, limit, 1 if head == "every CPU" else usual)
+                        threads = int(head) if head.isdigit() else None
+                        start = time.perf_counter()
+                        function(image, value, threads=threads)
+                        if turn:  # the first one finds its windows and memory
+                            seconds.append(time.perf_counter() - start)
+                median = {head: 1e3 * statistics.median(times[head]) for head in times}
+                best = min(median[head] for head in ("1", "2", "4", "every CPU"))
+                worst = max(median["16"], median["64"])
+                cells = [f"{median[head]:.2f}" for head in times]
+                ratios = f"{median['default'] / best:.2f} | {worst / median['default']:.2f}"
+                work = f"{name.format(value)}, {size}²"
+                print(f"| {work} | {' | '.join(cells)} | {ratios} |", flush=True)
+
+
+def _minmax(image: np.ndarray, size: int, *, threads: int | None) -> np.ndarray:
+    return minmax_filter_background(image, size, size, threads=threads)
+
+
+def _dog(image: np.ndarray, sigma: float, *, threads: int | None) -> np.ndarray:
+    return difference_of_gaussians(image, 1, sigma, threads=threads)
 
 
 def _compare(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import ClearfieldError
-from .blas import one_thread_products
+from .blas import one_blas_thread
 from .gaussian_matrices import (
     BLOCK,
     Block,
@@ -25,7 +25,7 @@ from .gaussian_matrices import (
     gaussian_kernel,
     gaussian_tail,
 )
-from .memory import new_array
+from .memory import any_array
 from .parallel import run_tasks, thread_count
 from .plane import check_plane, forget_rows, is_number
 
@@ -35,6 +35,7 @@ _BAND_PIXELS = 2**25
 _RESULT_ROWS = 256
 _TILE_ROWS, _TILE_COLUMNS = 128, 1024  # rows: no more than the least step of `Nodes`
 _NEAR_COST = 272  # products a pixel, beyond which a kernel is a far one: measured
+_THREAD_PIXELS = 2**18  # for each thread; with fewer, to start one takes longer than it saves
 _CLOSE = 1.25  # two sigmas of less than this ratio leave so little that both blurs must be exact
 
 
@@ -47,7 +48,8 @@ def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> 
     sigma : float
         Standard deviation in pixels, 0 or more.
     threads : int, optional
-        Default: the CPUs that this process may use. The result has the same bits on any number.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result has the same bits on any number.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> 
     """
     _check_sigma(sigma, "sigma")
     check_plane(image)
-    result = new_array(image.shape, np.float32)
+    result = any_array(image.shape, np.float32)
     for first, last, (blurred,) in _blurred_bands(
         image, (float(sigma),), lambda plane: (plane,), threads
     ):
@@ -87,7 +89,8 @@ def difference_of_gaussians(
     low_sigma, high_sigma : float
         Standard deviations in pixels, 0 <= low_sigma < high_sigma.
     threads : int, optional
-        Default: the CPUs that this process may use. The result has the same bits on any number.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result has the same bits on any number.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def difference_of_gaussians(
     array([[  0, -11,  21, -11,   0]])
     """
     blocks = difference_of_gaussians_blocks(image, low_sigma, high_sigma, threads=threads)
-    result = new_array(image.shape, np.float32)
+    result = any_array(image.shape, np.float32)
     for first, last, difference, _ in blocks:
         result[first:last] = difference
     return result
@@ -275,7 +278,8 @@ def _blurred_bands(
     height, width = image.shape
     if not height or not width:
         return
-    count, one_thread = len(sigmas), one_thread_products()
+    threads = max(1, min(threads, height * width // _THREAD_PIXELS))
+    count = len(sigmas)
     missing = _has_missing(image)
     exact = missing or (count > 1 and max(sigmas) < _CLOSE * min(sigmas))
     blurs = [_blur(sigma, image.shape, exact) for sigma in sigmas]
@@ -287,16 +291,16 @@ def _blurred_bands(
     for top in range(0, height, band):
         bottom = min(top + band, height)
         yield from _blurred_band(
-            image, blurs, reach, combine, results, missing, threads, one_thread, top, bottom
+            image, blurs, reach, combine, results, missing, threads, top, bottom
         )
         forget_rows(image, max(0, top - reach), bottom)
 
 
-def _blurred_band(image, blurs, reach, combine, results, missing, threads, one_thread, top, bottom):
+def _blurred_band(image, blurs, reach, combine, results, missing, threads, top, bottom):
     """Yield the blocks of one band; its rows are given back before those of the next are read."""
     first, count = max(0, top - reach), len(results)
     rows = np.asarray(image[first : bottom + reach])
-    with one_thread():
+    with one_blas_thread():
         for blur in blurs:
             blur.start(top, bottom, rows, first, threads)
 
@@ -315,7 +319,7 @@ def _blurred_band(image, blurs, reach, combine, results, missing, threads, one_t
 
     for start in range(top, bottom, _RESULT_ROWS):
         stop = min(start + _RESULT_ROWS, bottom)
-        with one_thread():  # not while whoever asked works with the block
+        with one_blas_thread():  # not while whoever asked works with the block
             run_tasks(finish, _tiles(start, stop, image.shape[1]), threads)
         yield start, stop, [result[: stop - start] for result in results]
 

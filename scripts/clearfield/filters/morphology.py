@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ClearfieldError
-from .memory import new_array
+from .memory import any_array
 from .parallel import thread_count
 from .plane import check_plane, is_number
 from .running_extrema import Extremum, band_rows, filtered_bands
@@ -31,7 +31,8 @@ def white_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
     radius : int
         Of the disk dx² + dy² <= radius², in pixels.
     threads : int, optional
-        Default: the CPUs that this process may use. The result does not depend on it.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result does not depend on it.
 
     Returns
     -------
@@ -148,7 +149,8 @@ def minmax_filter_background(
     light_background : bool
         Take the minimum filter of the maximum filter instead.
     threads : int, optional
-        Default: the CPUs that this process may use. The result does not depend on it.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result does not depend on it.
 
     Returns
     -------
@@ -251,7 +253,7 @@ def _checked_size(size: int, name: str) -> int:
 def _whole(image: np.ndarray, first: Extremum, second: Extremum, threads: int | None) -> np.ndarray:
     """Apply two filters to a whole image."""
     dtype = check_plane(image)
-    result = new_array(image.shape, dtype)
+    result = any_array(image.shape, dtype)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         result[rows, columns] = tile
@@ -272,7 +274,7 @@ def _residue(
     dtype = check_plane(image)
     # Modulo 2**bits the unsigned difference is the true one, which lies in [0, 2**bits).
     unsigned = dtype if dtype.kind == "f" else np.dtype(f"uint{8 * dtype.itemsize}")
-    result = new_array(image.shape, unsigned)
+    result = any_array(image.shape, unsigned)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         pixels = np.asarray(image[rows])[:, columns].astype(dtype, copy=False)
@@ -292,7 +294,7 @@ def _blocks(
 ) -> Bands:
     height, width = image.shape
     step = band_rows(height, width, dtype, second.window)
-    result = new_array((step, width), dtype)
+    result = any_array((step, width), dtype)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         top = rows.start // step * step

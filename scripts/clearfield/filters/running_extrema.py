@@ -13,17 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .memory import new_array
+from .memory import any_array
 from .parallel import run_tasks
 from .plane import forget_rows
 from .structuring_element import Window
 
-# None of these changes a result. Measured: a tile's three buffers should stay in the last-level
-# cache, and the smaller a tile, the more of it is margin that its neighbours compute again, and
-# the more often threads wait for each other between two passes.
-_TILE_BYTES = 2**21
+# None of these changes a result. Measured: a tile's three buffers should stay in the cache of one
+# core, and the smaller a tile, the more of it is margin that its neighbours compute again. Threads
+# wait for each other between two passes, so with several of them a tile is twice as large.
+_TILE_BYTES = 2**19
 _TILE_COLUMNS = 4096
 _BAND_BYTES = 2**26
+# Threads wait for Python's lock between two passes. Below this share of a band for each of them,
+# and this many bytes over all passes, that and their start take longer than what they save.
+_THREAD_BYTES = 2**20
+_THREAD_WORK = 48 * 2**20
 
 Store = Callable[[slice, slice, np.ndarray], None]
 
@@ -68,6 +72,7 @@ def filtered_bands(
         Of the image, in native byte order.
     first, second : Extremum
     threads : int
+        At most; fewer where more would not help.
     store : function of (rows, columns, tile)
         Takes each tile of the result, from any thread and in any order; the tile is overwritten
         afterwards. Missing pixels are NaN in it.
@@ -87,10 +92,10 @@ def filtered_bands(
     band = band_rows(height, width, dtype, second.window)
     held = min(height, band + 2 * reach)
     steps = first.window, second.window
-    length = max(_buffer_length(height, width, window, dtype) for window in steps)
-    memory = new_array((held * width + 3 * length * threads,), dtype)
-    between = memory[: held * width].reshape(held, width)
-    spare = list(memory[held * width :].reshape(threads, 3, length))
+    threads = min(threads, _useful_threads(band * width * dtype.itemsize, steps))
+    length = max(_buffer_length(height, width, window, dtype, threads) for window in steps)
+    between = any_array((held, width), dtype)
+    spare = list(any_array((threads, 3, length), dtype))
     # A missing pixel is marked in the first filter's result by what never wins in the second.
     mark = second.neutral(dtype)
     start = done = 0  # `between` holds the first filter's rows start ... done
@@ -147,18 +152,25 @@ def _covered_bands(
         forget_rows(image, top, bottom)
 
 
+def _useful_threads(size: int, windows: tuple[Window, Window]) -> int:
+    """Give how many threads at most end a band of so many bytes sooner than fewer would."""
+    passes = sum(len(window.moves) + len(window.points) for window in windows)
+    return max(1, min(size // _THREAD_BYTES, size * passes // _THREAD_WORK))
+
+
 def band_rows(height: int, width: int, dtype: np.dtype, window: Window) -> int:
     """Give the rows of a band, all but the last one; it follows from shape and window alone."""
     rows = _BAND_BYTES // max(1, width * dtype.itemsize)
     return max(1, min(height, max(rows, 2 * window.reach)))
 
 
-def _tile_limits(width: int, window: Window, dtype: np.dtype) -> tuple[int, int]:
+def _tile_limits(width: int, window: Window, dtype: np.dtype, threads: int) -> tuple[int, int]:
     """Give the largest height and the width of a tile."""
     margin = 2 * window.reach
     columns = max(_TILE_COLUMNS, 2 * margin)
     columns = -(-width // -(-width // columns))
-    return max(_TILE_BYTES // dtype.itemsize // (columns + margin) - margin, margin, 1), columns
+    pixels = _TILE_BYTES * min(threads, 2) // dtype.itemsize
+    return max(pixels // (columns + margin) - margin, margin, 1), columns
 
 
 def _tiles(
@@ -167,7 +179,7 @@ def _tiles(
     """Cut rows `top` to `bottom` into tiles, the same number of rows for every thread."""
     if top >= bottom:
         return []
-    rows, columns = _tile_limits(width, window, dtype)
+    rows, columns = _tile_limits(width, window, dtype, threads)
     count = -(-(bottom - top) // (rows * threads)) * threads
     rows = -(-(bottom - top) // count)
     return [
@@ -177,9 +189,9 @@ def _tiles(
     ]
 
 
-def _buffer_length(height: int, width: int, window: Window, dtype: np.dtype) -> int:
+def _buffer_length(height: int, width: int, window: Window, dtype: np.dtype, threads: int) -> int:
     """Give the pixels of the largest tile and its margin, in whole cache lines."""
-    rows, columns = _tile_limits(width, window, dtype)
+    rows, columns = _tile_limits(width, window, dtype, threads)
     margin = 2 * window.reach
     length = (min(rows, height) + margin) * (columns + margin) + 2 * margin
     return -(-length // 64) * 64

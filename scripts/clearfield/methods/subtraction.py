@@ -65,7 +65,8 @@ def subtract_background(
     negative : {"keep", "clip", "offset"}
         Keep negative values, set them to 0, or add the constant `offset` to every pixel.
     threads : int, optional
-        Default: the CPUs that this process may use. The result does not depend on it.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result does not depend on it.
 
     Returns
     -------

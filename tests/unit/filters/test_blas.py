@@ -1,8 +1,11 @@
 """The Gaussians keep NumPy's BLAS to one thread while they work, and leave it as it was."""
 
+import threading
+
 import numpy as np
 import pytest
 from clearfield.filters import gaussian
+from clearfield.filters.blas import one_blas_thread
 from threadpoolctl import ThreadpoolController
 
 CONTROLLER = ThreadpoolController()
@@ -19,7 +22,7 @@ needs_two = pytest.mark.skipif(
 
 
 @needs_two
-def test_blas_is_on_one_thread_within_and_as_before_outside(monkeypatch):
+def test_blas_is_on_one_thread_within_and_as_before_outside(monkeypatch, many_threads):
     seen = []
     run_tasks = gaussian.run_tasks
 
@@ -42,6 +45,38 @@ def test_a_caller_that_stops_half_way_finds_blas_as_it_was():
         blocks = gaussian.difference_of_gaussians_blocks(IMAGE, 1, 20)
         next(blocks)
         blocks.close()
+        assert blas_threads() == {2}
+
+
+@needs_two
+def test_calls_that_overlap_leave_blas_as_the_first_of_them_found_it():
+    entered, leave = threading.Event(), threading.Event()
+
+    def first():
+        with one_blas_thread():
+            entered.set()
+            assert leave.wait(20)
+
+    other = threading.Thread(target=first)
+    with CONTROLLER.limit(limits=2, user_api="blas"):
+        other.start()
+        assert entered.wait(20)
+        with one_blas_thread():
+            leave.set()
+            other.join()
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+
+
+@needs_two
+def test_an_error_leaves_blas_as_it_was(monkeypatch):
+    def broken(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(np, "matmul", broken)
+    with CONTROLLER.limit(limits=2, user_api="blas"):
+        with pytest.raises(MemoryError):
+            gaussian.difference_of_gaussians(IMAGE, 1, 20)
         assert blas_threads() == {2}
 
 

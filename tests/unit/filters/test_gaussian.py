@@ -126,7 +126,7 @@ def test_long_gaussians_equal_scikit_image(pattern, low, high):
 
 
 @pytest.mark.parametrize("low, high", [(1, 9), (4, 25), (0, 60)])
-def test_bands_and_threads_do_not_matter(low, high, monkeypatch):
+def test_bands_and_threads_do_not_matter(low, high, monkeypatch, many_threads):
     image = np.random.default_rng(1).integers(0, 60_000, (333, 390)).astype(np.uint16)
     whole = difference_of_gaussians(image, low, high, threads=1)
     np.testing.assert_array_equal(difference_of_gaussians(image, low, high, threads=2), whole)
