@@ -1,6 +1,5 @@
 """The embedded example, end to end, as a new user runs it."""
 
-import inspect
 import json
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import pytest
 import skimage.morphology
 import tifffile
 from runner import ROOT, Runner, copy_clone
-from snakemake.scheduling import job_scheduler
 
 SAMPLES = sorted(
     path.name.removesuffix(".tif").removesuffix(".ome")
@@ -135,13 +133,6 @@ def test_forked_jobs_import_nothing_and_give_the_same_bytes(example, tmp_path):
     imported, alone = run("alone", "no socket has so long a path" * 5)
     assert imported
     assert forked == alone == example.outputs()
-
-
-def test_snakemake_has_what_the_workflow_turns_off():
-    """The limit of jobs a second costs the driver more and more; see onstart in common.smk."""
-    code = inspect.getsource(job_scheduler.JobScheduler)
-    assert "if self.job_rate_limiter is None" in code
-    assert "if self.job_rate_limiter is not None" in code
 
 
 def test_the_workflow_is_linted_and_formatted():

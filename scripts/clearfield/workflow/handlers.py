@@ -16,6 +16,7 @@ from ..errors import ClearfieldError
 from ..jobs.forkserver import start_server
 from .failures import finish_failed_run, start_run
 from .run import Run
+from .snakemake_costs import lift_rate_limit
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -64,10 +65,8 @@ def open_run(given: dict, clone: str) -> Run:
 
 def begin(run: Run, workflow: "Workflow") -> None:
     """Write the config of the run, and start the server of its jobs."""
-    # To keep to a rate of jobs, Snakemake 9 looks for new ones once a second for every job that has
-    # ended: after 1,000 stacks that is thousands of times a second. One machine needs no such rate.
     if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
+        lift_rate_limit(workflow)
     # Environments of --sdm have packages of their own to import.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         start_server(f"{run.clone}/scripts")
