@@ -135,6 +135,28 @@ def test_forked_jobs_import_nothing_and_give_the_same_bytes(example, tmp_path):
     assert forked == alone == example.outputs()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a fork server on Linux only")
+def test_a_submission_of_several_samples_has_a_server_on_its_node(example, tmp_path):
+    """As an executor starts Snakemake there, without its hooks."""
+    runner = Runner(tmp_path / "node")
+    rules = ("load_stack", "project_stack", "subtract_background", "plot_qc")
+
+    def imported(samples: list[str]) -> bool:
+        jobs = [f"{rule}:sample={sample}" for sample in samples for rule in rules]
+        runner.run(
+            "--target-jobs", *jobs, "--allowed-rules", *rules, "--mode", "remote", "--no-hooks",
+            "--nolock", "--force", environment={"PYTHONPROFILEIMPORTTIME": "1"},
+        )  # fmt: skip
+        logs = [runner.folder / f"results/logs/plot_qc/{sample}.log" for sample in samples]
+        return all(" numpy\n" in log.read_text() for log in logs)
+
+    assert not imported(SAMPLES)
+    made = {name: text for name, text in runner.outputs().items() if ".stack" not in name}
+    assert set(made) >= {f"qc/{sample}.png" for sample in SAMPLES}
+    assert made.items() <= example.outputs().items()
+    assert imported(SAMPLES[:1])  # one sample's jobs cost less than the server
+
+
 def test_the_workflow_is_linted_and_formatted():
     def check(*command):
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)

@@ -36,6 +36,27 @@ def show_jobs_the_way(clone: str) -> None:
     os.environ.update(PATH=os.pathsep.join(path_entries), CLEARFIELD=clone)
 
 
+def serve_submission(clone: str, workflow: "Workflow") -> None:
+    """Start the server of jobs on the node of a submission that holds several samples.
+
+    The Snakemake there calls no `onstart`. It says by its command line alone, until it has read the
+    rules, how many jobs it has, and whether it does them itself: with an executor of its own, as
+    under Slurm's plugin, it starts one more Snakemake for each of them.
+    """
+    jobs = sum(":sample=" in word for word in sys.argv)
+    if (
+        workflow.remote_exec
+        and "--executor" not in sys.argv
+        and not workflow.deployment_settings.deployment_method
+        and jobs >= _JOBS_OF_A_SERVER
+    ):
+        start_server(f"{clone}/scripts")
+
+
+# To start the server costs as much CPU time as the imports of two samples' jobs.
+_JOBS_OF_A_SERVER = 9
+
+
 def open_run(given: dict, clone: str) -> Run:
     """Check the config and find the samples.
 
