@@ -642,7 +642,7 @@ def test_names_that_ndtiff_keeps_with_each_plane(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["{}", '{"Channel": ', '{"Channel": 3}', "[1]", '{"Channel": "DAPI", "PositionName": "Default"}'],
+    ["{}", '{"Channel": ', '{"Channel": 3}', "[1]", '{"Channel": "DAPI", "PositionName": "P"}'],
     ids=["none", "cut", "number", "list", "alike"],
 )
 def test_names_that_ndtiff_lacks_are_numbers(tmp_path, text):
