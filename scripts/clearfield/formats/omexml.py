@@ -213,8 +213,8 @@ def _well(well: ElementTree.Element, plate: ElementTree.Element) -> str:
     """Give the label of a well: a letter and a number, unless its plate counts otherwise."""
     parts = []
     for axis, usual in (("Row", "letter"), ("Column", "number")):
-        index = int(well.get(axis, 0))
-        letters = (plate.get(f"{axis}NamingConvention") or usual) == "letter"
+        index = abs(int(well.get(axis, 0)))
+        letters = (plate.get(f"{axis}NamingConvention") or usual) == "letter" and index < 26 * 27
         first = chr(ord("A") + index // 26 - 1) if letters and index >= 26 else ""
         parts.append(first + chr(ord("A") + index % 26) if letters else f"{index + 1:02d}")
     return "".join(parts)

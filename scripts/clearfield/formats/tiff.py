@@ -143,7 +143,10 @@ def _name_by_wells(found: list[Series], xml: str) -> None:
     names = [series.name for series in found]
     if "Plate" not in xml or (all(names) and len(set(names)) == len(names)):
         return
-    wells = name_wells(xml)
+    try:
+        wells = name_wells(xml)
+    except ValueError:  # of a number that is none
+        return
     if len(wells) == len(found):
         for series, well in zip(found, wells, strict=True):
             series.name = well or series.name
