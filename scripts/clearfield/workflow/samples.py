@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..errors import ClearfieldError
 from ..formats.plane_folders import has_planes, list_planes
-from ..qc.qc_table import COLUMNS, KEYS, VERDICT
+from ..qc.known_metrics import COLUMNS
+from ..qc.qc_table import KEYS, VERDICT
 from .mixed_folders import constant_start, drop_results, is_own_result, join_planes
 from .settings import read_cell
 from .sidecars import say_left_out, split_sidecars
