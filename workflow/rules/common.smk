@@ -119,6 +119,7 @@ try:
         config_schema=read_yaml("../schemas/config.schema.yaml"),
         sample_schema=read_yaml("../schemas/samples.schema.yaml"),
         clone=CLONE,
+        listed=workflow.modifier.path_modifier.replace_prefix("results/inputs.tsv"),
     )
 except ClearfieldError as error:
     raise WorkflowError(str(error))
@@ -164,6 +165,7 @@ onstart:
             workflow.dag_settings.targets,
             example=RUN.example_elsewhere,
             notes=RUN.notes,
+            missing=RUN.missing,
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error))

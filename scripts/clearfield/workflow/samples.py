@@ -81,15 +81,9 @@ def find_samples(
         rows, problems = _expand_glob(source, [] if left_out is None else left_out), []
     samples: dict[str, Sample] = {}
     seen: dict[str, str] = {}
-    valid_name = re.compile(sample_schema["properties"]["sample"]["pattern"])
     for name, path, cells, groups in rows:
-        if not valid_name.search(name) or len(name.encode()) > _NAME_BYTES:
-            problems.append(
-                f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
-                "of file names, so it may not begin with a dot, hold / \\ { } or control "
-                f"characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
-                "or give it a name in a sample sheet"
-            )
+        if problem := check_name(name, path, sample_schema):
+            problems.append(problem)
         elif name in seen:
             problems.append(
                 f"two samples have the name {name!r}: {seen[name]} and {path}; "
@@ -104,6 +98,19 @@ def find_samples(
     if problems:
         raise ClearfieldError(f"samples: {source}: " + f"\nsamples: {source}: ".join(problems))
     return dict(sorted(samples.items()))
+
+
+def check_name(name: str, path: str, sample_schema: dict) -> str:
+    """Say why the sample of a path cannot have this name; "" where it can."""
+    valid = re.search(sample_schema["properties"]["sample"]["pattern"], name)
+    if valid and len(name.encode()) <= _NAME_BYTES:
+        return ""
+    return (
+        f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
+        "of file names, so it may not begin with a dot, hold / \\ { } or control "
+        f"characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
+        "or give it a name in a sample sheet"
+    )
 
 
 def sample_name(path: str, pattern: str) -> str:
