@@ -306,6 +306,7 @@ def test_the_end_of_a_run_says_how_it_went_and_which_series_were_taken(tmp_path)
     assert "<li>series 0 of 2 of its file</li>" in page
 
 
+@pytest.mark.second_tier
 def test_all_series_of_each_file_are_samples(tmp_path):
     """Listed first, then taken: a file of two series, one of one, and one that is cut short."""
     runner = Runner(tmp_path / "run")
@@ -340,7 +341,7 @@ def test_all_series_of_each_file_are_samples(tmp_path):
         "bad": "", "one": "", "two__left": "0 of 2", "two__right": "1 of 2",
     }  # fmt: skip
     page = (results / "report/index.html").read_text("utf-8")
-    assert "of a file that holds several" not in page
+    assert "For all series set" not in page
     assert "Nothing to be done" in runner.run().text
     sheet = runner.folder / "sheet.tsv"
     sheet.write_bytes((results / "inputs.tsv").read_bytes())
