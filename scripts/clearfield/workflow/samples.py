@@ -24,7 +24,8 @@ from .sidecars import say_left_out, split_sidecars
 SUFFIXES = (
     ".companion.ome", ".ome.tiff", ".ome.tif", ".ome.btf", ".ome.zarr", ".tiff", ".tif", ".zarr",
     ".btf", ".tf8", ".tf2", ".ome", ".lsm", ".stk", ".svs", ".qptiff", ".czi", ".nd2", ".lif",
-    ".oib", ".oif", ".dv", ".r3d_d3d", ".r3d",
+    ".oib", ".oif", ".dv", ".r3d_d3d", ".r3d", ".ims", ".hdf5", ".h5", ".mrcs", ".mrc", ".rec",
+    ".ali", ".st",
 )  # fmt: skip
 # The planes of an .oif and the chunks of a Zarr.
 _INSIDE = re.compile(r"\.oif\.files|\.zarr/.", re.IGNORECASE)
