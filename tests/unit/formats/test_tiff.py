@@ -401,9 +401,13 @@ def test_micrometres_of_electron_microscopes(code, text, x, y, tmp_path):
     assert read(path)[0].pixel_size_um == {"x": x, "y": y, "z": None}
 
 
-def write_lsm(path, pixels, codec=1):
-    """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel."""
+def write_lsm(path, pixels, codec=1, positions=0):
+    """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel.
+
+    With `positions`, those of each follow one another along the first axis.
+    """
     depth, channels, height, width = pixels.shape
+    depth //= positions or 1
     data, link = bytearray(8), 4
 
     def put(content):
@@ -413,7 +417,10 @@ def write_lsm(path, pixels, codec=1):
 
     info = struct.pack("<I9i", 67127628, 500, width, height, depth, channels, 1, 5, 2, 2)
     info += struct.pack("<3d", 1e-7, 2e-7, 5e-7)
-    info = put(info.ljust(500, b"\0"))
+    info = bytearray(info.ljust(500, b"\0"))
+    place = np.dtype(tifffile.TIFF.CZ_LSMINFO).fields["DimensionP"][1]
+    struct.pack_into("<i", info, place, positions)
+    info = put(info)
     thumbnail = np.zeros((3, 2, 2), "u1")
     for page in (page for planes in pixels for page in (planes, thumbnail)):
         samples, rows, columns = page.shape
@@ -448,6 +455,16 @@ def test_lsm(channels, dtype, codec, tmp_path):
     assert np.array_equal(found[0], pixels.swapaxes(0, 1))
     assert found.dtype == dtype
     assert stack.pixel_size_um == {"x": 0.1, "y": 0.2, "z": 0.5}
+
+
+def test_positions_of_lsm_and_their_names(tmp_path):
+    """The file keeps where they are in space, and no names."""
+    pixels = RANDOM.integers(0, 250, (6, 2, 30, 40)).astype("u2")
+    path = write_lsm(tmp_path / "a.lsm", pixels, positions=2)
+    assert [series.name for series in open_series(str(path))] == ["position 0", "position 1"]
+    for number, name in enumerate(("position 0", "position 1")):
+        _, found = read(path, series=name)
+        assert np.array_equal(found[0], pixels[3 * number : 3 * number + 3].swapaxes(0, 1))
 
 
 NEW = """SI.VERSION_MAJOR = 2020
@@ -521,8 +538,9 @@ def test_fluoview(tmp_path):
             writer.write(plane, metadata=None, contiguous=False, photometric="minisblack",
                          description="FLUOVIEW [Parameters]", extratags=tags)  # fmt: skip
     for position in (0, 1):
-        stack, found = read(tmp_path / "a.tif", series=position)
+        stack, found = read(tmp_path / "a.tif", series=f"position {position}")
         assert np.array_equal(found[0], pixels[position])
+        assert stack.source["series"] == position
         assert stack.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 0.5}
 
 
