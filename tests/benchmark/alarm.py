@@ -86,7 +86,7 @@ FAULTS = {
         [{"radius": SIDE * 0.4, "haze_level": level * SIGNAL} for level in (0.5, 2, 8)],
     ),
     "out of focus": (
-        ("focus", "sharpest", "no objects", "stand only"), {},
+        ("focus", "sharpest", "no objects", "stand only", "sharper"), {},
         [{"blur": 3.0}, {"blur": 8.0}, {"blur": 24.0}],
     ),
     "stack cut off": (
@@ -237,7 +237,7 @@ def judge_channel(
             result = np.minimum(result, most.astype(result.dtype))
         rows.append(
             measure_plane(
-                result, sizes, channel=channel, output=output, statistics=seen,
+                result, sizes, original=plane, channel=channel, output=output, statistics=seen,
                 clipped={"clipped_low": 0, "clipped_high": lost},
                 pixel_size_um={"x": None, "y": None, "z": None},
             )

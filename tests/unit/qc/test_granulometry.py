@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from clearfield import simulation
 from clearfield.qc.binning import bin_plane, enlarge
-from clearfield.qc.granulometry import measure_sizes, otsu_threshold
+from clearfield.qc.granulometry import measure_sizes
+from clearfield.qc.separation import otsu_threshold
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays

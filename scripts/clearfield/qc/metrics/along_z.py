@@ -8,6 +8,7 @@ from ..rules import Finding, Row, Rule, always, change, percent
 
 COLUMNS = {
     "sharpest_plane": "index along Z, from 0, of the plane with the strongest local contrast",
+    "least_sharpness": "local contrast of the least sharp plane / that of the sharpest",
     "planes": "number of planes that were projected",
     "drift_z": "change of the plane means along Z (robust line), relative to the first plane",
     "flicker_z": "largest deviation of a plane's mean from its two neighbours' / median",
@@ -26,6 +27,7 @@ def measure(plane, row: dict) -> dict:
     measured: dict[str, float | int] = {"planes": len(means)}
     if np.isfinite(sharpness).any():
         measured["sharpest_plane"] = int(np.nanargmax(sharpness))
+        measured["least_sharpness"] = ratio(float(np.nanmin(sharpness)), np.nanmax(sharpness))
     means = means[np.isfinite(means)]
     if len(means):
         measured["stack_mean"] = float(means.mean())
@@ -43,8 +45,15 @@ def _deep(row: Row, name: str) -> float:
     return abs(row(name)) if row("planes") >= 5 else math.nan
 
 
+HALF = 0.5
+"""ASSUME: a stack has a focus where its sharpness falls to half of its peak, as depths of field are
+commonly given by the half-width. A stack of even sharpness lies within the objects, or they within
+one depth of field: either says nothing of what lies beyond."""
+
+
 def _focus_at_edge(row: Row) -> bool:
-    return row("planes") >= 3 and row("sharpest_plane") in (0, row("planes") - 1)
+    at_edge = row("planes") >= 3 and row("sharpest_plane") in (0, row("planes") - 1)
+    return at_edge and row("least_sharpness") < HALF
 
 
 RULES = {
