@@ -18,8 +18,8 @@ SPREAD = 0.15
 eight neighbours has less than this share of a pixel's height, no light made it: a Gaussian
 point-spread function would have to be narrower than 0.5 px."""
 STANDS_OUT = 10
-"""ASSUME: standard deviations of the noise by which a stuck pixel stands out. That is far, because a
-projection keeps the tail of the noise of all planes."""
+"""ASSUME: standard deviations of the noise by which a stuck pixel stands out. That is far, because
+a projection keeps the tail of the noise of all planes."""
 FEW = 3
 """ASSUME: one or two odd pixels are no fault of a detector."""
 

@@ -30,12 +30,11 @@ def separate(tophat: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
     below = sample[sample <= threshold]
     level = np.median(below)
     spread = 1.4826 * np.median(np.abs(below - level))
-    for spread in (spread, noise):
-        objects = tophat > max(threshold, level + 4 * spread)
-        if objects.any() and tophat[objects].mean(dtype=np.float64) >= level + 5 * spread:
-            return objects, tophat <= min(level + 3 * spread, threshold)
-    # What noise alone leaves above four of its own standard deviations is no object.
-    spread = 1.4826 * np.median(np.abs(below - level))
+    for step in (spread, noise):
+        objects = tophat > max(threshold, level + 4 * step)
+        # What noise alone leaves above four of its own standard deviations is no object.
+        if objects.any() and tophat[objects].mean(dtype=np.float64) >= level + 5 * step:
+            return objects, tophat <= level + 3 * step
     return np.zeros(tophat.shape, bool), tophat <= level + 3 * spread
 
 

@@ -45,15 +45,16 @@ def _deep(row: Row, name: str) -> float:
     return abs(row(name)) if row("planes") >= 5 else math.nan
 
 
-HALF = 0.5
-"""ASSUME: a stack has a focus where its sharpness falls to half of its peak, as depths of field are
-commonly given by the half-width. A stack of even sharpness lies within the objects, or they within
-one depth of field: either says nothing of what lies beyond."""
+FOCUSED = 0.25
+"""ASSUME: a stack has a focus where the local contrast falls to half of its peak, as depths of
+field are commonly given by the half-width; sharpness is contrast squared. A stack of even
+sharpness lies within the objects, or they within one depth of field: neither tells what lies
+beyond."""
 
 
 def _focus_at_edge(row: Row) -> bool:
     at_edge = row("planes") >= 3 and row("sharpest_plane") in (0, row("planes") - 1)
-    return at_edge and row("least_sharpness") < HALF
+    return at_edge and row("least_sharpness") < FOCUSED
 
 
 RULES = {
