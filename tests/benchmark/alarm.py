@@ -2,9 +2,9 @@
 
 ``PYTHONPATH=scripts python tests/benchmark/alarm.py`` simulates and prints Markdown tables:
 plain scenes (all of one size and brightness), and varied ones, in which size, number, brightness,
-texture, depth, light from other planes, haze, plane and lamp are drawn at random. ``--seed N`` draws
-others, ``--small`` takes a seventh, ``--real FOLDER`` judges the files of a folder at the radius
-that QC recommends for each channel. Nothing is timed.
+texture, depth, light from other planes, haze, plane and lamp are drawn at random. ``--seed N``
+draws others, ``--small`` takes a seventh, ``--real FOLDER`` judges the files of a folder at the
+radius that QC recommends for each channel. Nothing is timed.
 
 A fault counts as found if the row is not ok **and** one of its reasons holds a word that belongs
 to the fault. The strengths of a fault are set by what it does to a measurement, see `FAULTS`.
@@ -62,7 +62,7 @@ class Scene:
     signal: float = SIGNAL
     haze_level: float = HAZE
     full: float = 0.7  # of the detector's range, where the brightest object lies
-    radius: float = 1.0  # times the recommended one; above 50: px
+    radius: float = 1.0  # times the recommended one; above 50: px; below 0: sides of the plane
     centre: float = 0.5  # of the stack, where the objects lie
     blur: float = 0.0  # px, beyond the microscope's own
     lamp: tuple[float, ...] = (1.0,)  # of each time point
@@ -91,11 +91,12 @@ FAULTS = {
     ),
     "radius too large": (
         ("larger than the plane", "background still varies", "left in the background"),
-        {"haze": True}, [{"radius": SIDE / 2}, {"radius": 2 * SIDE}, {"radius": 5000}],
+        {"haze": True, "haze_level": -0.5, "uneven": 1.0},
+        [{"radius": -0.5}, {"radius": -2.0}, {"radius": 5000}],
     ),
     "haze left": (
         ("background still varies", "left in the background"), {"haze": True, "uneven": 1.0},
-        [{"radius": SIDE * 0.4, "haze_level": -level} for level in (0.5, 2, 8)],  # times the signal
+        [{"radius": -0.4, "haze_level": -level} for level in (0.5, 2, 8)],  # times the signal
     ),
     "out of focus": (
         ("out of focus", "no objects", "stand only"), {},
@@ -205,7 +206,7 @@ def photograph(scene: Scene) -> tuple[np.ndarray, int | None]:
     counts += random.normal(0, simulation.READ_NOISE, counts.shape)
     # The brightest object of a good scene lies at `full` of the range; an empty one is not
     # amplified to it.
-    top = max(SIGNAL, 1.3 * float(objects.max())) + 1.5 * (level if scene.haze else 0)
+    top = max(SIGNAL, float(objects.max())) + 1.5 * (level if scene.haze else 0)
     largest = {"8": 255, "12": 4095, "16": 65535, "float": None}[scene.bits]
     # Confocal microscopes cut off at 0; cameras have an offset.
     offset = {"8": 0, "12": 100, "16": 400, "float": 0}[scene.bits]
@@ -318,7 +319,7 @@ def judge_scene(scene: Scene) -> tuple[str, str]:
     verdicts = judge_channel(
         [volume.max(axis=0) for volume in stack],
         [statistics_of(volume, level) for volume in stack],
-        radius=scene.radius,
+        radius=scene.radius if scene.radius > 0 else max(51, -scene.radius * scene.side),
         clip=scene.clip,
     )
     worst = max((status for status, _ in verdicts), key=("ok", "warn", "fail").index)
@@ -369,8 +370,10 @@ def simulate(scenes: list[Scene]) -> None:
         right = status != "ok" and any(word in reason for word in scene.found_by)
         found[name][strength].update(["all"] + ["flagged"] * (status != "ok") + ["right"] * right)
         if strength and not right:
-            print(f"<!-- missed: {name} {STRENGTHS[strength]}: {scene.kind} {scene.bits} "
-                  f"haze={scene.haze} Z={scene.planes} seed={scene.seed} {status}: {reason} -->")  # fmt: skip
+            print(
+                f"<!-- missed: {name} {STRENGTHS[strength]}: {scene.kind} {scene.bits} "
+                f"haze={scene.haze} Z={scene.planes} seed={scene.seed} {status}: {reason} -->"
+            )
     print("\nflagged for the right reason / flagged at all / broken scenes\n")
     print("| fault | " + " | ".join(STRENGTHS) + " |\n|---|---|---|---|")
     totals = [sum(column, Counter()) for column in zip(*found.values(), strict=True)]

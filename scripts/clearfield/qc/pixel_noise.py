@@ -53,7 +53,7 @@ def sample_strips(image: np.ndarray) -> list[np.ndarray]:
     return sampled
 
 
-def pixel_noise(strips: list[np.ndarray], rounding: float = 0.0) -> float:
+def pixel_noise(strips: list[np.ndarray], rounding: float = 0.0, shared: bool = True) -> float:
     """Estimate the standard deviation of the noise of one pixel, whatever objects there are.
 
     The second difference along both axes sees neither slopes nor straight edges (Immerkær, Comput.
@@ -66,6 +66,8 @@ def pixel_noise(strips: list[np.ndarray], rounding: float = 0.0) -> float:
         Parts of a plane, NaN where missing.
     rounding : float
         The least that is given: `ROUNDING` for integers, else 0.
+    shared : bool
+        Look for noise that neighbours share. Without, stuck pixels disturb less.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def pixel_noise(strips: list[np.ndarray], rounding: float = 0.0) -> float:
     5.0
     """
     found = [rounding]
-    for factor in (1, 2):
+    for factor in (1, 2) if shared else (1,):
         parts = [_second_differences(strip).ravel() for strip in strips if min(strip.shape) >= 3]
         values = np.concatenate(parts) if parts else np.empty(0)
         values = np.abs(values[np.isfinite(values)])

@@ -40,7 +40,9 @@ def measure(plane, row: dict) -> dict:
     window = np.asarray(plane.result[first : first + WINDOW])[:, left : left + WINDOW]
     return {
         "pixel_noise": noise,
-        "stuck_fraction": stuck_fraction(strips, noise),
+        "stuck_fraction": stuck_fraction(
+            strips, pixel_noise(strips, plane.sizes.rounding, shared=False)
+        ),
         "sharpest_edge_px": sharpest_edge(window, row["object_signal"]),
     }
 
@@ -67,5 +69,5 @@ RULES = {
         fail=0.01,
         acquisition=always,
     ),
-    "sharpest_edge": Rule(_blur, _say_blurred, warn=4.5, acquisition=always),
+    "sharpest_edge": Rule(_blur, _say_blurred, warn=4, acquisition=always),
 }
