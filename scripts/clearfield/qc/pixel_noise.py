@@ -53,6 +53,32 @@ def sample_strips(image: np.ndarray) -> list[np.ndarray]:
     return sampled
 
 
+def rounding_noise(strips: list[np.ndarray]) -> float:
+    """Give what the steps between a plane's grey levels leave of noise: step / sqrt(12).
+
+    A plane of photon counts that were stretched to the range of its dtype has steps of many grey
+    levels, and each photon is one.
+
+    Parameters
+    ----------
+    strips : list of (Y, X) float
+        Parts of a plane, NaN where missing.
+
+    Returns
+    -------
+    float
+        Grey levels; 0 where there is one level only.
+
+    Examples
+    --------
+    >>> round(rounding_noise([np.array([[0.0, 16.0], [48.0, 16.0]])]), 3)
+    4.619
+    """
+    levels = np.unique(np.concatenate([strip.ravel() for strip in strips] or [[]]))
+    steps = np.diff(levels[np.isfinite(levels)])
+    return float(steps.min()) * ROUNDING if steps.size else 0.0
+
+
 def pixel_noise(strips: list[np.ndarray], rounding: float = 0.0, shared: bool = True) -> float:
     """Estimate the standard deviation of the noise of one pixel, whatever objects there are.
 

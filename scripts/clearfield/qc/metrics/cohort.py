@@ -110,9 +110,9 @@ def _scores(
 def _say(row: Row) -> str:
     name = row.cells.get("cohort_metric", "")
     value, middle = row("cohort_value"), row("cohort_median")
-    text = f"{grey(value)} where the samples of this run have {grey(middle)}"
+    text = f"{grey(value)}, and the median of this run is {grey(middle)}"
     if name == "drift_z":
-        text = f"{value:+.0%} where the samples of this run have {middle:+.0%}".replace("%", " %")
+        text = f"{value:+.0%}, and the median of this run is {middle:+.0%}".replace("%", " %")
     return f"{COMPARED.get(name, name)} is unlike the others': {text}"
 
 

@@ -19,12 +19,13 @@ def measure(plane, row: dict) -> dict:
     import numpy as np
 
     from ..edges import sharpest_edge
-    from ..pixel_noise import pixel_noise, sample_strips, stuck_fraction
+    from ..pixel_noise import pixel_noise, rounding_noise, sample_strips, stuck_fraction
 
     if plane.original is None:
         return {}
     strips = sample_strips(plane.original)
-    noise = pixel_noise(strips, plane.sizes.rounding)
+    least = max(plane.sizes.rounding, rounding_noise(strips))
+    noise = pixel_noise(strips, least)
     # Of the window with most objects: elsewhere there may be no edge at all.
     side = max(1, WINDOW // plane.sizes.factor)
     objects = plane.sizes.objects
@@ -40,9 +41,7 @@ def measure(plane, row: dict) -> dict:
     window = np.asarray(plane.result[first : first + WINDOW])[:, left : left + WINDOW]
     return {
         "pixel_noise": noise,
-        "stuck_fraction": stuck_fraction(
-            strips, pixel_noise(strips, plane.sizes.rounding, shared=False)
-        ),
+        "stuck_fraction": stuck_fraction(strips, pixel_noise(strips, least, shared=False)),
         "sharpest_edge_px": sharpest_edge(window, row["object_signal"]),
     }
 
