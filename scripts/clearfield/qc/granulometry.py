@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .binning import bin_factor, bin_plane, enlarge, halve, smooth
-from .pixel_noise import ROUNDING, pixel_noise
-from .separation import separate
+from .pixel_noise import ROUNDING, grain_of, pixel_noise
+from .separation import is_grain, separate
 
 KEEP = 0.95
 """ASSUME: a radius that keeps 95 % of the objects' intensity is large enough."""
@@ -153,7 +153,7 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     missing = np.isnan(copy)
     if missing.any():
         copy[missing] = np.nan if missing.all() else np.median(copy[~missing])
-    noise = pixel_noise([copy], rounding)
+    noise, grain = pixel_noise([copy], rounding), grain_of(copy)
     steps = [] if missing.all() else _open_by_octaves(smooth(copy))
     empty = np.zeros(copy.shape, bool)
     nothing = Granulometry(
@@ -163,10 +163,15 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     if not steps:
         return nothing
     reference, resolved = _end_of_objects(_pattern_spectrum(steps))
-    found = _find_objects(steps, reference, missing, noise)
-    if not resolved and found.left > 1 - KEEP:
+    found = _find_objects(steps, reference, missing, noise, grain)
+    if not found.objects.any():  # it was noise on something that is no haze, but a large object
+        reference, resolved = len(steps) - 1, False
+        found = _find_objects(steps, reference, missing, noise, grain)
+    if not resolved and not found.left <= 1 - KEEP:
         steps = _open_by_octaves(steps[0].image, WIDEST)
-        found = _find_objects(steps, reference, missing, noise, len(steps) - 1)
+        if not found.objects.any():
+            reference = len(steps) - 1
+        found = _find_objects(steps, reference, missing, noise, grain, len(steps) - 1)
     # The spectrum may stand high at the widest disks for want of wider ones; but where these hold
     # nothing of the objects any more, the objects have ended.
     resolved = found.objects.any() and (resolved or found.left <= 1 - KEEP)
@@ -176,7 +181,7 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     closer = int(np.argmax(radii >= MARGIN * largest / 2)) if resolved else 0
     if 0 < closer < reference:
         reference = closer
-        found = _find_objects(steps, reference, missing, noise)
+        found = _find_objects(steps, reference, missing, noise, grain)
         median, largest = (_diameter(radii, found.kept, share) for share in (0.5, KEEP))
     recommended = int(np.ceil((largest - 1) / 2)) if resolved and found.objects.any() else None
     objects, background = found.objects, found.background
@@ -211,7 +216,12 @@ class _Found(NamedTuple):
 
 
 def _find_objects(
-    steps: list[_Step], reference: int, missing: np.ndarray, noise: float, whole: int | None = None
+    steps: list[_Step],
+    reference: int,
+    missing: np.ndarray,
+    noise: float,
+    grain: np.ndarray,
+    whole: int | None = None,
 ) -> _Found:
     """Give the top-hat of a step, objects, background, and what each step keeps of the objects.
 
@@ -223,6 +233,8 @@ def _find_objects(
     objects, background = separate(tophat, noise)
     background &= ~missing
     objects &= ~missing
+    if is_grain(tophat, objects, grain):
+        objects[:] = False
     contrast, *signals = _signals(
         image, [np.zeros_like(image), *(step.opened for step in steps)], objects, background
     )

@@ -121,6 +121,26 @@ def pixel_noise(strips: list[np.ndarray], rounding: float = 0.0, shared: bool = 
     return max(found)
 
 
+def grain_of(image: np.ndarray) -> np.ndarray:
+    """Give for each pixel what its second difference tells of the noise there.
+
+    Its median over any pixels estimates their noise's standard deviation, as in `pixel_noise`.
+
+    Parameters
+    ----------
+    image : (Y, X) float
+
+    Returns
+    -------
+    (Y, X) float
+        Grey levels; 0 at the rim.
+    """
+    grain = np.zeros_like(image)
+    if min(image.shape) >= 3:
+        grain[1:-1, 1:-1] = np.abs(_second_differences(image)) * (1.4826 / 6)
+    return grain
+
+
 def _second_differences(image: np.ndarray) -> np.ndarray:
     along = image[:, :-2] + image[:, 2:] - 2 * image[:, 1:-1]
     return along[:-2] + along[2:] - 2 * along[1:-1]
@@ -157,12 +177,30 @@ def stuck_fraction(strips: list[np.ndarray], noise: float) -> float:
         return float("nan")
     heights = [_lone_heights(strip, STANDS_OUT / 2 * noise) for strip in strips]
     found = 0
-    for side in (0, 1):  # bright ones and dark ones, each with noise of its own
+    # Photons come one by one: in the dark, a lone pixel may be as bright as those of an object are.
+    for side, least in enumerate((max(noise, _noise_of_bright(strips)), noise)):
         steps = np.concatenate([pair[side] for pair in heights])
-        far = int(np.count_nonzero(steps > STANDS_OUT * noise))
-        if far >= FEW and far > len(steps) - far:
+        far = int(np.count_nonzero(steps > STANDS_OUT * least))
+        near = int(np.count_nonzero(steps > STANDS_OUT / 2 * least)) - far
+        if far >= FEW and far > near:
             found += far
     return found / seen
+
+
+def _noise_of_bright(strips: list[np.ndarray]) -> float:
+    """Estimate the noise of the brightest 5 % of the pixels, lone ones aside."""
+    strip = strips[len(strips) // 2]
+    strip = strip[: max(5, SAMPLED // 4 // strip.shape[1])]
+    inner = [
+        strip[1 + y : strip.shape[0] - 1 + y, 1 + x : strip.shape[1] - 1 + x]
+        for y in (-1, 0, 1)
+        for x in (-1, 0, 1)
+    ]
+    level = np.median(inner, axis=0)  # of 3 × 3 pixels: a lone one does not show
+    level[np.isnan(level)] = -np.inf
+    bright = level >= np.quantile(level, 0.95)
+    grain = grain_of(strip)[1:-1, 1:-1][bright]
+    return float(np.nan_to_num(np.nanmedian(grain))) if np.isfinite(grain).any() else 0.0
 
 
 def _lone_heights(image: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:

@@ -38,6 +38,37 @@ def separate(tophat: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros(tophat.shape, bool), tophat <= level + 3 * spread
 
 
+SMOOTHED = 0.375
+"""Two 1 2 1 averages, along rows and columns, leave this share of the noise's standard deviation."""
+AROUND = 5
+"""ASSUME: the background next to an object begins within so many pixels, and its noise is theirs."""
+
+
+def is_grain(tophat: np.ndarray, objects: np.ndarray, grain: np.ndarray) -> bool:
+    """Say whether objects stand no higher above what lies next to them than noise does.
+
+    Photons make a bright area noisier than a dark one: beside the dark background, the noise on a
+    large bright object looks like small objects.
+
+    Parameters
+    ----------
+    tophat : (Y, X) float
+        A smoothed plane without its background.
+    objects : (Y, X) bool
+    grain : (Y, X) float
+        Of the plane before it was smoothed (`clearfield.qc.pixel_noise.grain_of`).
+    """
+    from ..filters.morphology import maximum_filter
+
+    if not objects.any():
+        return False
+    near = maximum_filter(objects.astype(np.uint8), 2 * AROUND + 1, threads=1) > objects
+    if not near.any():
+        return False
+    height = tophat[objects].mean(dtype=np.float64) - np.median(tophat[near])
+    return bool(height < 5 * SMOOTHED * np.median(grain[near]))
+
+
 def otsu_threshold(values: np.ndarray) -> float:
     """Split values in two classes of least variance (Otsu, IEEE Trans. SMC 1979), 256 bins.
 
