@@ -39,9 +39,9 @@ def separate(tophat: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 SMOOTHED = 0.375
-"""Two 1 2 1 averages, along rows and columns, leave this share of the noise's standard deviation."""
+"""Of the noise's standard deviation, averages of 1 2 1 along rows and columns leave this share."""
 AROUND = 5
-"""ASSUME: the background next to an object begins within so many pixels, and its noise is theirs."""
+"""ASSUME: the background beside an object begins within so many pixels, and its noise is theirs."""
 
 
 def is_grain(tophat: np.ndarray, objects: np.ndarray, grain: np.ndarray) -> bool:
