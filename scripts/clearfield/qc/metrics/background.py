@@ -59,7 +59,14 @@ def _lower_edge(plane, row: dict) -> float:
     if not method_of(plane.channel).FOLLOWS_LOWER_EDGE:
         return 0.0
     pixels = min(math.pi * (row["radius_px"] + 0.5) ** 2, plane.pixels)
-    return NormalDist().inv_cdf((pixels - 0.375) / (pixels + 0.25)) if pixels > 1 else 0.0
+    if not pixels > 1:
+        return 0.0
+    smooth, noise = plane.channel.get("smooth", 0), 1.0
+    if smooth is True:
+        noise = 1 / 3  # ImageJ's mean of 3 × 3 pixels
+    elif smooth > 0:
+        noise = min(1, 1 / (2 * math.sqrt(math.pi) * smooth))  # what a Gaussian leaves
+    return noise * NormalDist().inv_cdf((pixels - 0.375) / (pixels + 0.25))
 
 
 def _left(row: Row) -> float:

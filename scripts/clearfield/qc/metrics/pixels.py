@@ -21,7 +21,7 @@ def measure(plane, row: dict) -> dict:
     from ..edges import sharpest_edge
     from ..pixel_noise import pixel_noise, rounding_noise, sample_strips, stuck_fraction
 
-    if plane.original is None:
+    if plane.original is None or not plane.sizes.objects.size:
         return {}
     strips = sample_strips(plane.original)
     least = max(plane.sizes.rounding, rounding_noise(strips))
