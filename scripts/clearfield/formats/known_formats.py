@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import ClearfieldError
 from .git_lfs import check_pointer
+from .remote import is_remote
 from .series import Series
 from .unread_formats import what_to_do
 
@@ -62,6 +63,8 @@ def format_of(path: str) -> str:
     >>> format_of("plate/img_z*.tif")
     'plane_files'
     """
+    if is_remote(path):  # a file comes here before it is read
+        return "zarr"
     here = Path(path)
     suffix = here.suffix.lower()
     if not here.exists():
