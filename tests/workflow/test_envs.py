@@ -135,17 +135,23 @@ def find_python(version: str) -> str:
     pytest.skip(f"needs Python {version}, which is not here")
 
 
+def make_environment(python: str, folder: Path, packages: list[str]) -> Path:
+    """Make a virtual environment of another Python with these packages; give its Python."""
+    own = folder / "bin/python"
+    install = [sys.executable, "-m", "pip", "--python", own, "install", "-q", *packages]
+    for command in ([python, "-m", "venv", "--without-pip", folder], install if packages else []):
+        if command:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+            assert done.returncode == 0, done.stderr
+    return own
+
+
 @pytest.mark.second_tier
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_the_line_for_notebooks_works(version, tmp_path):
     """README's ``pip install CLONE``, with what PyPI gives a Python of this version."""
-    clone, python = copy_clone(tmp_path / "clone").parent, tmp_path / "venv/bin/python"
-    for command in (
-        [find_python(version), "-m", "venv", tmp_path / "venv"],
-        [python, "-m", "pip", "install", "-q", clone],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    clone = copy_clone(tmp_path / "clone").parent
+    python = make_environment(find_python(version), tmp_path / "venv", [str(clone)])
     code = """if True:
         import numpy as np
         from clearfield import subtract_background, white_tophat
@@ -183,11 +189,7 @@ def test_each_script_gives_the_same_bytes_in_an_environment_with_nothing_else(tm
         wanted = frozenset(f"{ON_PYPI.get(n, n)}=={pin}" for n, pin in packages(rule).items())
         if wanted not in pythons:
             folder = tmp_path / f"venv{len(pythons)}"
-            subprocess.run([newer, "-m", "venv", folder], check=True)
-            pythons[wanted] = folder / "bin/python"
-            install = [pythons[wanted], "-m", "pip", "install", "-q", *sorted(wanted)]
-            if wanted:
-                subprocess.run(install, check=True, timeout=600)
+            pythons[wanted] = make_environment(newer, folder, sorted(wanted))
         return pythons[wanted]
 
     for folder, choose in (
@@ -200,7 +202,7 @@ def test_each_script_gives_the_same_bytes_in_an_environment_with_nothing_else(tm
         path.relative_to(tmp_path / "here"): path
         for path in (tmp_path / "here").rglob("*") if path.is_file()
     }  # fmt: skip
-    assert len(made) >= 14
+    assert len(made) >= 13
     for name, path in made.items():
         one, other = path.read_bytes(), (tmp_path / "conda" / name).read_bytes()
         assert _without_versions(one) == _without_versions(other), name

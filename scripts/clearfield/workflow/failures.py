@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -21,8 +21,8 @@ from ..results.whole_files import remove_orphans, replacing
 from .submissions import Failed, last_of, listen, try_only_what_may_end_otherwise
 
 CHAIN = (
-    "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
-    "plot_qc",
+    "fetch_stack", "load_stack", "keep_stack", "project_stack", "subtract_background",
+    "save_background", "plot_qc",
 )  # fmt: skip
 WHOLE_RUN = ("summarize_qc", "report_run")
 COLUMNS = ("sample", "rule", "reason", "remedy")
@@ -179,8 +179,12 @@ def _cannot_write(error: OSError) -> str:
     )
 
 
-def find_failures(samples: list[str]) -> list[dict[str, str]]:
+def find_failures(
+    samples: list[str], fetched: Mapping[str, str] | None = None
+) -> list[dict[str, str]]:
     """Read from the logs which rule of which sample failed in this run, in its last try, and why.
+
+    `fetched` is `Run.fetched_as`: several samples may wait for one copy of their file.
 
     Returns
     -------
@@ -192,7 +196,8 @@ def find_failures(samples: list[str]) -> list[dict[str, str]]:
     own = {}
     for sample in samples:
         for rule in CHAIN:
-            log = RESULTS / f"logs/{rule}/{sample}.log"
+            name = (fetched or {}).get(sample, sample) if rule == CHAIN[0] else sample
+            log = RESULTS / f"logs/{rule}/{name}.log"
             if why := _read_failure(log, begin, sample in lost):
                 if sample in lost and why["reason"] in UNFINISHED:
                     why = _of_killed(lost[sample], rule, why["reason"])
@@ -261,7 +266,7 @@ def _of_submission(failed: Failed, own: dict[str, dict[str, str]]) -> dict[str, 
         reason = f"its submission ended before its jobs were done{said}"
         log = failed.log or "the scheduler's logs under .snakemake/"
         remedy = f"see {log} and run the same command again"
-    return {"rule": CHAIN[0], "reason": reason, "remedy": remedy}
+    return {"rule": "load_stack", "reason": reason, "remedy": remedy}
 
 
 def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] | None:
@@ -296,8 +301,9 @@ def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] |
 
 
 def finish_failed_run(
-    samples: list[str], scripts: Path, page_settings: dict | None, tables: Collection[str] = ()
-) -> None:
+    samples: list[str], scripts: Path, page_settings: dict | None,
+    tables: Collection[str] = (), fetched: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     """Summarize what there is, name what failed, and leave the summary to a complete run.
 
     A run that was only interrupted, or asked for `SIDE_TARGETS` alone, leaves the last summary and
@@ -313,11 +319,13 @@ def finish_failed_run(
         Arguments of summarize_qc and of report_run by name; without them no page is made.
     tables : collection of str
         What summarize_qc is to read of all samples, a line each (`Run.tables`).
+    fetched : mapping of str, optional
+        `Run.fetched_as`.
     """
     end_run()
     if _beside:
         return  # Snakemake shows the log of what failed
-    failures = find_failures(samples)
+    failures = find_failures(samples, fetched)
     try:
         if failures:
             _summarize(tables, failures, scripts, page_settings)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
+from ..formats.remote import is_remote, is_store
 from .config_check import check_config, check_relations
+from .remote_samples import RemoteFiles
 from .samples import find_samples, sample_name
 from .settings import json_text, override, rule_settings
 from .sidecars import say_left_out
@@ -49,6 +51,14 @@ class Run:
                 )
         self.left_out: list[str] = []  # what its glob found that is no image
         self.samples = find_samples(source, sample_schema, config_schema, self.left_out)
+        self.remote = RemoteFiles()
+        # Of a file on a server, the sample under whose name it is copied, once for all its series.
+        first: dict[str, str] = {}
+        self.fetched_as = {
+            name: first.setdefault(sample.path, name)
+            for name, sample in self.samples.items()
+            if is_remote(sample.path) and not is_store(sample.path)
+        }
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
         problems = []
         for name, sample in self.samples.items():
