@@ -123,12 +123,12 @@ def look_up(url: str) -> Remote:
     for name in METADATA:
         try:
             found.append(_describe(url, _ask(f"{url.rstrip('/')}/{name}")))
+            if name == METADATA[0]:  # which is all, from version 3 on
+                break
         except RefusedError as error:  # of what is not there some servers say that it is forbidden
             refusal = refusal or error
         except MissingError:
             continue
-        if name == METADATA[0]:
-            break
     if not found:
         raise refusal or MissingError(
             f"{url} holds no zarr metadata ({', '.join(METADATA)}) that its server would give; "
