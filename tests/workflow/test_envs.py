@@ -23,6 +23,8 @@ DISTRIBUTIONS = {
 }
 # The releases that conda-forge was seen to have: CONTRIBUTING.md says how to renew them.
 ON_CONDA_FORGE = {
+    "aiohttp": "3.14.4",
+    "fsspec": "2026.4.0",
     "imagecodecs": "2026.6.26",
     "itables": "2.9.1",
     "liffile": "2026.7.14",
@@ -32,6 +34,7 @@ ON_CONDA_FORGE = {
     "oiffile": "2025.5.10",
     "pillow": "12.0.0",
     "pyyaml": "6.0.3",
+    "s3fs": "2026.4.0",
     "threadpoolctl": "3.6.0",
     "tifffile": "2026.5.15",
     "zarr": "3.2.1",

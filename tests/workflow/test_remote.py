@@ -5,12 +5,13 @@ import socket
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from clearfield.errors import ClearfieldError
 from clearfield.formats import remote
 from clearfield.formats.known_formats import open_series
 from clearfield.stack.loading import load
-from runner import write_stack
+from runner import Runner, write_stack
 from servers import s3_server, static_server
 
 pytestmark = pytest.mark.second_tier
@@ -178,3 +179,154 @@ def test_a_server_that_is_not_there_is_one_sentence():
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(ClearfieldError, match="cannot be reached"):
         remote.look_up(f"{url}/a.zarr")
+
+
+def run_twice(folder, here, there) -> tuple[Runner, Runner]:
+    """Run a sheet of files here and the same sheet of files on a server, each in its folder."""
+    runners = []
+    for name, paths in (("here", here), ("there", there)):
+        runner = Runner(folder / name)
+        rows = [f"s{number}\t{path}" for number, path in enumerate(paths)]
+        (runner.folder / "sheet.tsv").write_text("\n".join(["sample\tpath", *rows, ""]))
+        runner.config = {"samples": "sheet.tsv", "subtract_background": {"tophat": {"radius": 6}}}
+        runner.run()
+        runners.append(runner)
+    return tuple(runners)
+
+
+def test_files_on_a_static_server_give_the_bytes_of_files_here(server, tmp_path):
+    names = ("a.tif", "b c.ome.tif")
+    files = [write_stack(server.folder / name, seed) for seed, name in enumerate(names)]
+    urls = [f"{server.url}/a.tif", f"{server.url}/b%20c.ome.tif?download=1"]
+    here, there = run_twice(tmp_path, files, urls)
+    assert there.outputs() == here.outputs()  # and nothing of what was fetched
+    assert sorted(path for path, _ in server.given) == ["/a.tif", "/b%20c.ome.tif"]  # each once
+    assert "Nothing to be done" in there.run("-n").text
+    write_stack(files[1], 7)
+    os.utime(files[1], (5, 5))  # however old: it is another one
+    done = there.run("-n")
+    assert done.samples["fetch_stack"] == done.samples["plot_qc"] == ["s1"]
+
+
+def test_a_store_on_a_static_server_gives_the_pixels_of_a_store_here(server, tmp_path):
+    write_zarr(server.folder / "a.ome.zarr")
+    here, there = run_twice(tmp_path, [server.folder / "a.ome.zarr"], [f"{server.url}/a.ome.zarr/"])
+    names = ("projections/s0.ome.tif", "subtracted/s0.ome.tif")
+    for name in names:
+        pixels = [tifffile.imread(runner.folder / "results" / name) for runner in (here, there)]
+        assert (pixels[0] == pixels[1]).all() and pixels[0].max() > 0
+    for name in ("qc/s0.png", "qc/metrics.tsv", "report/index.html"):
+        assert there.outputs()[name] == here.outputs()[name]
+    assert "fetch_stack" not in there.run("-n", "--forceall").jobs
+    assert "Nothing to be done" in there.run("-n").text
+    assert not any(path.startswith("/a.ome.zarr/1/c") for path, _ in server.given)
+
+
+def test_several_series_of_one_file_are_fetched_once_and_listed_with_their_address(
+    server, tmp_path
+):
+    with tifffile.TiffWriter(server.folder / "a.ome.tif", ome=True) as file:
+        for number in range(2):
+            pixels = np.random.default_rng(number).poisson(100, (3, 64, 64)).astype("u2")
+            file.write(pixels, metadata={"axes": "ZYX"})
+    url = f"{server.url}/a.ome.tif"
+    runner = Runner(tmp_path / "run")
+    runner.config = {"samples": url}
+    runner.run("list_inputs")
+    table = (runner.folder / "results/inputs.tsv").read_text().splitlines()
+    assert [row.split("\t")[:3] for row in table[1:]] == [
+        ["a__0", url, "0"], ["a__1", url, "1"],
+    ]  # fmt: skip
+    server.given.clear()
+    runner.config = {"samples": "results/inputs.tsv"}
+    runner.run()
+    assert len(server.given) == 1
+    assert len(list((runner.folder / "results/qc").glob("*.png"))) == 2
+    assert not list((runner.folder / "results/fetched").iterdir())
+
+
+def test_what_fails_on_a_server_is_a_failed_sample_and_a_sentence(server, tmp_path):
+    write_stack(server.folder / "good.tif")
+    write_stack(server.folder / "cut.tif")
+    write_zarr(server.folder / "lost.zarr")
+    server.faults = {"/cut.tif": "cut", "/lost.zarr/0/c/1/0/0/0": 404}
+    runner = Runner(tmp_path / "run")
+    rows = [
+        f"{name.partition('.')[0]}\t{server.url}/{name}"
+        for name in ("good.tif", "cut.tif", "lost.zarr")
+    ]
+    (runner.folder / "sheet.tsv").write_text("\n".join(["sample\tpath", *rows, ""]))
+    runner.config = {"samples": "sheet.tsv"}
+    text = runner.run(status=1).text
+    table = (runner.folder / "results/qc/failures.tsv").read_text().splitlines()
+    failed = {row.split("\t")[0]: row.split("\t")[1:] for row in table[1:]}
+    assert failed.keys() == {"cut", "lost"}
+    assert failed["cut"][0] == "fetch_stack" and "broke off" in failed["cut"][1]
+    assert "lists this chunk and answers that it is not there" in failed["lost"][1]
+    assert "Traceback" not in text
+    assert (runner.folder / "results/qc/good.png").is_file()
+
+
+def test_what_is_not_on_its_server_is_said_before_the_run_all_at_once(server, tmp_path):
+    runner = Runner(tmp_path)
+    rows = [f"a\t{server.url}/a.tif", f"b\t{server.url}/b.zarr", "c\thttps://host.invalid/c.tif"]
+    (tmp_path / "sheet.tsv").write_text("\n".join(["sample\tpath", *rows, ""]))
+    runner.config = {"samples": "sheet.tsv"}
+    text = runner.run("-n", status=1).text
+    assert f"samples: {server.url}/a.tif is not on its server (404); mend the path" in text
+    assert f"samples: {server.url}/b.zarr holds no zarr metadata" in text
+    assert "the name host.invalid does not resolve" in text
+    assert "Traceback" not in text
+
+
+def test_s3_gives_the_bytes_of_files_here_and_an_etag_decides(s3, tmp_path):
+    file = write_stack(tmp_path / "raw/a.tif")
+    pixels = write_zarr(tmp_path / "raw/z.ome.zarr")
+    s3.mkdir("bucket")
+    s3.put(str(tmp_path / "raw"), "bucket/", recursive=True)
+    here, there = run_twice(tmp_path, [file], ["s3://bucket/raw/a.tif"])
+    assert there.outputs() == here.outputs()
+    s3.put(str(file), "bucket/raw/a.tif")  # the same again, at another time
+    assert "Nothing to be done" in there.run("-n").text
+    s3.put(str(write_stack(file, 7)), "bucket/raw/a.tif")
+    assert there.run("-n").jobs["fetch_stack"] == 1
+
+    url = "s3://bucket/raw/z.ome.zarr"
+    for c, z in np.ndindex(2, 6):
+        assert (open_series(url)[0].read((c, z)) == pixels[c, z]).all()
+    with pytest.raises(ClearfieldError, match="is a folder on its server"):
+        s3.put(str(file), "bucket/folder.tif/a.tif")
+        remote.look_up("s3://bucket/folder.tif")
+    with pytest.raises(ClearfieldError, match="is not on its server"):
+        remote.look_up("s3://bucket/b.tif")
+    with pytest.raises(ClearfieldError, match="is not on its server"):
+        remote.look_up("s3://no-such-bucket/b.tif")
+
+
+@pytest.mark.parametrize(
+    ("path", "environment", "sentence"),
+    [
+        ("s3://b/a.tif", {}, "there is no login; put your access key into ~/.aws/credentials or"),
+        (
+            "s3://b/a.tif",
+            {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s",
+             "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            "cannot be reached; mend the path (AWS_ENDPOINT_URL of s3://)",
+        ),
+        ("https://me:pass@host/a.tif", {}, "holds a login, which would stand in logs and results"),
+        ("https://host/folder/", {}, "is a folder, or no image that is read here"),
+        ("https://host/*.tif", {}, "is a pattern, and a server is not searched"),
+        ("gs://bucket/a.tif", {}, "is an address that is not read here; give one of https://"),
+        ("https://host/a.oif", {}, "has its planes in further files; copy all of them"),
+        ("https:///a.tif", {}, "is no address; it has to look like https://HOST/FOLDER/NAME.tif"),
+        ("https://host/sheet.tsv", {}, "copy the sample sheet to this disk"),
+    ],
+)  # fmt: skip
+def test_an_address_that_cannot_be_used_is_one_sentence(path, environment, sentence, tmp_path):
+    runner = Runner(tmp_path)
+    runner.config = {"samples": path}
+    blank = {name: "" for name in os.environ if name.startswith("AWS_")}
+    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    text = runner.run("-n", status=1, environment=blank | nowhere | environment).text
+    assert sentence in text
+    assert "Traceback" not in text

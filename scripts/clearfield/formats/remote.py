@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from ..errors import ClearfieldError
 from ..results.whole_files import replacing
-from .thirdparty import import_reader
 
 SCHEMES = ("https://", "http://", "s3://")
 METADATA = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
@@ -79,6 +77,8 @@ def file_name(url: str) -> str:
     >>> file_name("https://host/a%20b.ome.tif?download=1"), file_name("s3://bucket/x.zarr/")
     ('a b.ome.tif', 'x.zarr')
     """
+    from urllib.parse import unquote, urlsplit  # here: every job imports this module
+
     path = url if url.startswith("s3://") else unquote(urlsplit(url).path)
     return re.sub(r"[\x00-\x1f{}]", "_", path.rstrip("/").rpartition("/")[2])
 
@@ -86,6 +86,8 @@ def file_name(url: str) -> str:
 @cache
 def filesystem(scheme: str, *, asynchronous: bool = False):
     """Give fsspec's file system for "s3" or "http"; both wait for a server, but not for ever."""
+    from .thirdparty import import_reader
+
     package = import_reader("fsspec", "fsspec", f"{scheme}://")
     if scheme == "s3":
         import_reader("s3fs", "s3fs", "s3://")
@@ -222,6 +224,8 @@ def explained_remote(url: str) -> Iterator[None]:
 
 def explain(url: str, error: Exception) -> ClearfieldError:
     """Put an error of fsspec, aiohttp or botocore into words."""
+    from urllib.parse import urlsplit
+
     kinds, status = _kinds(error), _status(error)
     host = urlsplit(url).hostname if scheme_of(url) == "http" else "of the S3 server"
     if status in (401, 403) or kinds & {"PermissionError", "NoCredentialsError"}:

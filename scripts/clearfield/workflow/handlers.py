@@ -100,4 +100,5 @@ def fail(run: Run) -> None:
             },
         },
         run.tables,
+        run.fetched_as,
     )

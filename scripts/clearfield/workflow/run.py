@@ -98,6 +98,15 @@ class Run:
         groups = dict(self.samples[sample].groups)
         return f"{path}\t{json_text(groups)}" if groups else path
 
+    def ask_servers(self) -> list[str]:
+        """Ask of every sample that lies on a server; give what is wrong with each, a line each."""
+        return self.remote.ask(s.path for s in self.samples.values() if is_remote(s.path))
+
+    def fetched_folder(self, sample: str) -> str:
+        """Name the folder to which a sample's file is copied from a server; "" where none is."""
+        name = self.fetched_as.get(sample)
+        return f"results/fetched/{name}" if name else ""
+
     @property
     def notes(self) -> list[str]:
         """List what to say before the run."""
