@@ -227,7 +227,8 @@ def explain(url: str, error: Exception) -> ClearfieldError:
     from urllib.parse import urlsplit
 
     kinds, status = _kinds(error), _status(error)
-    host = urlsplit(url).hostname if scheme_of(url) == "http" else "of the S3 server"
+    host = urlsplit(url).hostname
+    server = "its S3 server" if scheme_of(url) == "s3" else f"the server {host}"
     if status in (401, 403) or kinds & {"PermissionError", "NoCredentialsError"}:
         why = f"answers {status}" if status else "was not asked, because there is no login"
         return RefusedError(f"{url} was refused: its server {why}; {_LOGIN[scheme_of(url)]}")
@@ -245,7 +246,7 @@ def explain(url: str, error: Exception) -> ClearfieldError:
         )
     if kinds & {"ClientConnectorError", "ConnectionRefusedError", "EndpointConnectionError"}:
         return ClearfieldError(
-            f"{url}: the server {host} cannot be reached; mend the path "
+            f"{url}: {server} cannot be reached; mend the path "
             f"(AWS_ENDPOINT_URL of s3://), or {REPEAT} when it is there"
         )
     if kinds & set(_BROKEN_OFF):
