@@ -231,7 +231,7 @@ def test_slices_that_were_not_projected_are_all_taken(tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["a_MIP.tif", "MAX_a.tif", "a_best focus.tif", "a_EDF.tif", "a_maxproj.tif",
-     "a_z_projection.tif", "a_z0_MaxIP.tif"],
+     "a_z_projection.tif", "a_z0_MaxIP.tif", "a_FullFocus.tif", "a_Overlay.tif"],
 )  # fmt: skip
 def test_a_projection_by_its_name_is_no_plane(tmp_path, name):
     pixels = counting(3, 5, 6)
