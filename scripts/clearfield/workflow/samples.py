@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from ..formats.git_lfs import GET_FROM_ANNEX, in_annex
 from ..formats.known_suffixes import SUFFIXES
 from ..formats.plane_folders import has_planes, list_planes
 from ..formats.remote import file_name
@@ -231,6 +232,8 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
         if not Path(file).is_file() and not Path(file).is_dir():
             if Path(file).is_symlink():
                 target = Path(file).readlink()
+                if in_annex(str(target)):
+                    return (), f"has {Path(file).name}, which {GET_FROM_ANNEX}"
                 return (), f"is a link to {target}, which is not there; mend the link"
             return (), "is neither a file nor a folder; mend the path"
         if re.search(f"[\ud800-\udfff]|{_EXPANDED}", file):

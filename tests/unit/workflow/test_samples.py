@@ -194,6 +194,7 @@ def test_a_glob_that_finds_folders_and_their_files(folder):
     touch("raw/plate/p.HTD", "raw/plate/TimePoint_1/ZStep_1/a.TIF")
     touch("raw/plate/TimePoint_1/ZStep_2/a.TIF", "raw/nd/Full resolution/NDTiff.index")
     touch("raw/nd/Full resolution/x_NDTiffStack.tif", "raw/nd/Full resolution/x_NDTiffStack_1.tif")
+    touch(*(f"raw/e/{name}{n}/z{z}.tif" for name in "cs" for n in (1, 2) for z in (0, 1)))
     touch("raw/d.zarr/0/x.tif", "raw/plain/zarr.json", "raw/plain/0/zarr.json", "raw/plain/0/c/0")
     paths = {sample.path: sample.name for sample in find("raw/**/*").values()}
     assert paths == {
@@ -206,6 +207,10 @@ def test_a_glob_that_finds_folders_and_their_files(folder):
         "raw/day 1/c.tif": "day 1__c",
         "raw/day 2/z_t1.tif": "day 2__z_t1",
         "raw/day 2/z_t2.tif": "day 2__z_t2",
+        "raw/e/c1": "e__c1",
+        "raw/e/c2": "e__c2",
+        "raw/e/s1": "e__s1",
+        "raw/e/s2": "e__s2",
         "raw/nd": "nd",
         "raw/plain": "plain",
         "raw/plate": "plate",
