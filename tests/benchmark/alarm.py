@@ -3,7 +3,7 @@
 ``PYTHONPATH=scripts python tests/benchmark/alarm.py`` simulates and prints Markdown tables:
 plain scenes (all of one size and brightness), and varied ones, in which size, number, brightness,
 texture, depth, light from other planes, haze, plane and lamp are drawn at random. ``--seed N``
-draws others, ``--small`` takes a seventh, ``--real FOLDER`` judges the files of a folder at the
+draws others, ``--small`` takes a seventh, ``--every N`` breaks each N-th only, ``--real FOLDER`` judges the files of a folder at the
 radius that QC recommends for each channel. Nothing is timed.
 
 A fault counts as found if the row is not ok **and** one of its reasons holds a word that belongs
@@ -127,12 +127,12 @@ def kinds_of(reason: str) -> list[str]:
     return sorted({part.split(" (")[0] for part in parts})
 
 
-def simulate(scenes: list[Scene]) -> None:
-    """Print the tables of a simulated set."""
+def simulate(scenes: list[Scene], every: int) -> None:
+    """Print the tables of a simulated set, in which each n-th good scene is broken."""
     with Pool(2) as pool:
         found = pool.map(judge_scene, scenes, 1)
         good = [(scene, *verdict) for scene, verdict in zip(scenes, found, strict=True)]
-        broken = list(broken_scenes(scenes))
+        broken = list(broken_scenes(scenes[::every]))
         verdicts = pool.map(judge_scene, [scene for _, _, scene in broken], 8)
     counts = Counter(status for _, status, _ in good)
     print(f"good: {len(good)}: " + ", ".join(f"{counts[s]} {s}" for s in ("ok", "warn", "fail")))
@@ -209,6 +209,7 @@ def main() -> None:
     """Simulate, or judge the files of a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--real", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
@@ -217,9 +218,9 @@ def main() -> None:
         return
     scenes = good_scenes(arguments.seed)[:: 7 if arguments.small else 1]
     print("## Plain")
-    simulate(scenes)
+    simulate(scenes, arguments.every)
     print("\n## Varied")
-    simulate([vary(scene) for scene in scenes])
+    simulate([vary(scene) for scene in scenes], arguments.every)
 
 
 if __name__ == "__main__":
