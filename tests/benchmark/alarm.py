@@ -3,8 +3,9 @@
 ``PYTHONPATH=scripts python tests/benchmark/alarm.py`` simulates and prints Markdown tables:
 plain scenes (all of one size and brightness), and varied ones, in which size, number, brightness,
 texture, depth, light from other planes, haze, plane and lamp are drawn at random. ``--seed N``
-draws others, ``--small`` takes a seventh, ``--every N`` breaks each N-th only, ``--real FOLDER`` judges the files of a folder at the
-radius that QC recommends for each channel. Nothing is timed.
+draws others, ``--small`` takes a seventh, ``--every N`` breaks each N-th good scene only;
+``--real FOLDER`` judges the files of a folder at the radius that QC recommends for each channel.
+Nothing is timed.
 
 A fault counts as found if the row is not ok **and** one of its reasons holds a word that belongs
 to the fault.
