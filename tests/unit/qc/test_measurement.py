@@ -246,7 +246,7 @@ def test_what_single_pixels_tell_is_asked_of_the_plane_before():
     before[7::30, 11::30] = 0  # 64 of 57,600 pixels
     row = measure(before, before, original=before)
     assert 5 <= row["pixel_noise"] <= 7  # the discs' rims in 2 × 2 means add to it
-    assert row["stuck_fraction"] == pytest.approx(64 / 240**2)
+    assert row["stuck_fraction"] == pytest.approx(64 / 240**2, rel=0.1)  # but those on rims
     assert row["sharpest_edge_px"] == pytest.approx(1.5, rel=0.25)
     assert row["contrast_to_pixel_noise"] >= row["contrast_to_noise_after"]
     without = measure(before, before)
