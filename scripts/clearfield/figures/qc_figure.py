@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..methods.known_methods import method_of
+from ..methods.known_methods import method_of, used_sizes
 from .canvas import (
     BLACK,
     BLUE,
@@ -64,7 +64,7 @@ def describe_settings(channel: dict) -> str:
     """
     method = method_of(channel)
     parts = [method.TEXT]
-    for size, name in method.SIZES.items():
+    for size, name in used_sizes(channel).items():
         text = f"{name} {channel[size]:g} px"
         if channel.get("sizes_um"):
             text += f" = {channel['sizes_um'][size]:.4g} µm"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..methods.known_methods import method_of
+from ..methods.known_methods import method_of, used_sizes
 from .binning import bin_plane
 from .granulometry import Granulometry, measure_contrast
 from .qc_table import COLUMNS
@@ -104,7 +104,7 @@ def describe_sizes(channel: dict) -> str:
     sizes = [
         f"{size} {channel[size]:g} px"
         + (f" ({micrometres[size]:.4g} µm)" if size in micrometres else "")
-        for size in method_of(channel).SIZES
+        for size in used_sizes(channel)
     ]
     options = [f"{name} {'on' if channel[name] else 'off'}" for name in method_of(channel).OPTIONS]
     return "; ".join([*sizes, *options])
