@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .binning import bin_factor, bin_plane, enlarge, halve
+from .smoothing_advice import Smoothing, advise_on_part
 
 KEEP = 0.95
 """ASSUME: a radius that keeps 95 % of the objects' intensity is large enough."""
@@ -63,6 +64,8 @@ class Granulometry:
         or where their sizes still grow at the largest radius tried.
     rounding : float
         Standard deviation in grey levels that rounding leaves: `ROUNDING` for integers, else 0.
+    smoothing : Smoothing or None
+        How much to smooth before the background is estimated; None where no radius is recommended.
     """
 
     factor: int
@@ -78,6 +81,7 @@ class Granulometry:
     largest_diameter_px: float
     recommended_radius_px: int | None
     rounding: float = 0.0
+    smoothing: Smoothing | None = None
 
     def kept_at(self, radius_px: float) -> float:
         """Share of the objects' intensity that a top-hat of this radius keeps, 0 to 1 or NaN."""
@@ -174,8 +178,9 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
         objects, background, radii, spectrum, kept,
         median, largest, recommended, rounding,
     )  # fmt: skip
+    window = _fullest_window(tophat, factor)
     if factor > 1 and not median > RESOLVED * factor:
-        close = measure_sizes(_fullest_window(image, tophat, factor), light_background)
+        close = measure_sizes(_cut(image, window), light_background)
         if close.objects.any():
             return replace(
                 close,
@@ -185,7 +190,13 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
                 objects=objects,
                 background=background,
             )
-    return sizes
+    if recommended is None:
+        return sizes
+    part = copy
+    if factor > 1:  # binning takes the noise away
+        part = bin_plane(_cut(image, window), 1) * (-1 if light_background else 1)
+    masks = (_cut(mask, tuple(at // factor for at in window)) for mask in (objects, background))
+    return replace(sizes, smoothing=advise_on_part(part, *masks, factor, recommended, rounding))
 
 
 def _find_objects(
@@ -206,13 +217,17 @@ def _find_objects(
     return tophat, objects, background, kept
 
 
-def _fullest_window(image: np.ndarray, tophat: np.ndarray, factor: int) -> np.ndarray:
-    """Cut out, at full resolution, the window of at most `LIMIT` px with the strongest top-hat."""
+def _fullest_window(tophat: np.ndarray, factor: int) -> tuple[int, int]:
+    """Give row and column where the strongest top-hat begins, in `LIMIT` px of the image."""
     side = LIMIT // factor
     strength = bin_plane(np.nan_to_num(tophat), min(side, *tophat.shape))
-    row, column = (
-        int(k) * side * factor for k in np.unravel_index(strength.argmax(), strength.shape)
-    )
+    row, column = np.unravel_index(strength.argmax(), strength.shape)
+    return int(row) * side * factor, int(column) * side * factor
+
+
+def _cut(image: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """Cut out a window of at most `LIMIT` px."""
+    row, column = window
     return np.asarray(image[row : row + LIMIT])[:, column : column + LIMIT]
 
 
