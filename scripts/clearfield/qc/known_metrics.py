@@ -9,17 +9,20 @@ from .metrics import (
     along_time,
     along_z,
     background,
+    ball,
     clipping,
     contrast,
     exposure,
     object_sizes,
     objects,
     recorded,
+    smoothing,
     unevenness,
 )
 
 FAMILIES = (
     recorded, exposure, clipping, object_sizes, objects, unevenness, background, contrast,
+    smoothing, ball,
     along_z, along_time,
 )  # fmt: skip
 """In the order in which they are measured, since some need what another found, and judged."""
@@ -36,6 +39,9 @@ ORDER = (
     "object_signal", "signal_drift_t", "range_low", "range_high", "noise_before", "noise_after",
     "unevenness_to_signal", "plane_height_px", "plane_width_px", "background_left_sigma",
     "background_left_to_signal", "projection", "light_background", "sizes", "series",
+    "recommended_smooth_px", "recommended_smooth_um", "recommended_smooth_radius_px",
+    "left_without_smooth_sigma", "left_with_smooth_sigma", "signal_kept_with_smooth",
+    "slope_before", "ball_below", "ball_below_to_signal",
 )  # fmt: skip
 """The columns of metrics.tsv. A new one comes last: whoever counts columns finds them as before."""
 _MEANING = {name: text for family in FAMILIES for name, text in family.COLUMNS.items()}

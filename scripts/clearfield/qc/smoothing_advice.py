@@ -14,8 +14,8 @@ import numpy as np
 SIGMAS = (1.0, 1.5, 2.0, 3.0)
 """Standard deviations in px that are tried. In tests/benchmark/accuracy.py's scenes 1 px leaves
 less than a Gaussian of 0.7 px or a 3 × 3 mean does, and takes less of the objects than 1.4 px."""
-LEFT = 0.25
-"""ASSUME: a constant of a quarter of the noise's standard deviation does no harm."""
+LEFT = 0.33
+"""ASSUME: a constant of a third of the noise's standard deviation does no harm."""
 GAIN = 0.5
 """ASSUME: what smoothing does not make half as small is haze rather than noise."""
 LEAST = 0.7
