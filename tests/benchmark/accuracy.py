@@ -33,6 +33,7 @@ from clearfield.errors import ClearfieldError
 from clearfield.methods.subtraction import estimate_background, subtract_background
 from clearfield.qc.granulometry import Granulometry, measure_sizes
 from clearfield.qc.measurement import measure_plane
+from clearfield.qc.recommended_methods import recommended_methods
 from skimage.filters import threshold_otsu
 
 SEEDS = range(5)
@@ -58,34 +59,12 @@ class Truth(NamedTuple):
     free: np.ndarray  # pixels without objects
 
 
-def list_methods(sizes: Granulometry) -> dict[str, dict]:
-    """Give each method at the sizes that QC recommends for an image."""
-    radius = sizes.recommended_radius_px or DEFAULT_RADIUS
-    smooth, wide = 0.0, radius
-    if sizes.smoothing is not None:
-        smooth, wide = sizes.smoothing.sigma_px, sizes.smoothing.radius_px
-    window, wider = ({"min_size": 2 * r + 1, "max_size": 2 * r + 1} for r in (radius, wide))
-    return {
-        "tophat": {"method": "tophat", "radius": radius},
-        "tophat, smooth": {"method": "tophat", "radius": wide, "smooth": smooth},
-        "minmax": {"method": "minmax", **window},
-        "minmax, smooth": {"method": "minmax", **wider, "smooth": smooth},
-        # a Gaussian must be wider: it has no flat top
-        "dog": {"method": "dog", "low_sigma": 1, "high_sigma": 2 * radius},
-        "rolling_ball": {"method": "rolling_ball", "radius": radius},
-        "rolling_ball, radius of tophat, smooth": {"method": "rolling_ball", "radius": wide},
-        "rolling_ball, paraboloid": {
-            "method": "rolling_ball", "radius": radius, "paraboloid": True
-        },
-    }  # fmt: skip
-
-
 def apply_methods(image: np.ndarray, sizes: Granulometry) -> Iterator[tuple]:
     """Yield label, background and result of a constant, of each method, and of ImageJ."""
     # what one does without a method: a constant, the median of the image
     constant = np.full(image.shape, np.median(image), float)
     yield "a constant (median)", constant, image - constant
-    for label, settings in list_methods(sizes).items():
+    for label, settings in recommended_methods(sizes, DEFAULT_RADIUS).items():
         estimate = estimate_background(image, **settings).astype(float)
         yield label, estimate, subtract_background(image, **settings).astype(float)
     if JAR.exists() and shutil.which("javac"):

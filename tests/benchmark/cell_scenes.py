@@ -3,8 +3,8 @@
 Cells of irregular outline lie in layers, some above and below the imaged stack. Each layer is seen
 in every plane through a modelled widefield PSF, whose width grows with the distance from focus.
 What arrives blurred by more than a scene's `sharp` px, and what comes from outside the stack, is
-haze; the rest is the object. Then the illumination falls off towards the corners (cos to the fourth power),
-and an sCMOS camera adds an offset of its own to each pixel, noise and a gain.
+haze; the rest is the object. Then the illumination falls off towards the corners (cos to the fourth
+power), and an sCMOS camera adds an offset of its own to each pixel, noise and a gain.
 """
 
 from __future__ import annotations
