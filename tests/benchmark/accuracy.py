@@ -189,7 +189,7 @@ def print_real(folder: Path) -> None:
     from alarm import find_images, project
     from clearfield.stack.loading import load
 
-    header = False
+    columns = None  # of the first image that is to be smoothed
     for path in sorted(find_images(folder)):
         with tempfile.TemporaryDirectory() as scratch:
             try:
@@ -203,14 +203,16 @@ def print_real(folder: Path) -> None:
             if sizes.recommended_radius_px is None or image.dtype.name not in ("uint8", "uint16"):
                 continue
             cells = dict(list_left(image, sizes))
-            if not header:
-                print("| image | radius / smooth | " + " | ".join(cells) + " |")
-                print("|---|---" + "|---" * len(cells) + "|")
-                header = True
+            if columns is None:
+                columns = cells if sizes.smoothing and sizes.smoothing.sigma_px else None
+                if columns is None:
+                    continue
+                print("| image | radius / smooth | " + " | ".join(columns) + " |")
+                print("|---|---" + "|---" * len(columns) + "|")
             smooth = sizes.smoothing.sigma_px if sizes.smoothing else 0
             print(
                 f"| {path.stem[:32]}, C{channel} | {sizes.recommended_radius_px} / {smooth:g} | "
-                + " | ".join(cells.values()) + " |"
+                + " | ".join(cells.get(label, "as it is") for label in columns) + " |"
             )  # fmt: skip
 
 

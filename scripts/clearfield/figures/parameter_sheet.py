@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..qc.granulometry import Granulometry
 
-PANEL, GAP, CAPTION, MARGIN, TOP = 190, 16, 54, 28, 122
+PANEL, GAP, CAPTION, MARGIN, TOP = 190, 16, 68, 28, 122
 NOTHING_CLIPPED = {"clipped_low": 0, "clipped_high": 0}
 
 
@@ -205,7 +205,7 @@ def draw_trials(
     across = max(across, 150)
     blocks = [
         (
-            "tophat", "Top-hat", "disk radius, smoothing sigma, px",
+            "tophat", "Top-hat", "disk radius, smooth, px",
             len(settings["smooths"]), len(settings["radii"]),
         ),
         (
@@ -257,6 +257,7 @@ def draw_trials(
     lines += [
         "", "kept: signal of the objects", "uneven: background, of before",
         "CNR: contrast-to-noise", "negative: pixels below 0",
+        "left: in the background, of its noise",
     ]  # fmt: skip
     for index, line in enumerate(lines):
         add_text(figure, MARGIN, TOP + size[0] + 20 + 17 * index, line, fontsize=8.5, color=GREY)
@@ -275,7 +276,7 @@ def draw_trials(
         add_text(figure, x, first - 38, name, fontsize=11, fontweight="bold")
         add_text(figure, x, first - 20, what, fontsize=8, color=GREY)
         if wide > 1:
-            add_text(figure, x + 240, first - 20, _scale(high), fontsize=8, color=GREY)
+            add_text(figure, x + 200, first - 20, _scale(high), fontsize=8, color=GREY)
         for trial in own:
             left, top = x + trial.column * across, first + trial.row * down
             _draw_trial(figure, trial, left, top, size[0], high)
@@ -338,22 +339,23 @@ def _signed(image: np.ndarray, high: float) -> np.ndarray:
     return rgba
 
 
-def _merit(merit: dict[str, float]) -> tuple[str, str]:
-    """Write the figures of merit in two lines.
+def _merit(merit: dict[str, float]) -> tuple[str, str, str]:
+    """Write the figures of merit in three lines.
 
     Examples
     --------
     >>> _merit({"signal_survived": 0.5, "unevenness_ratio": 0.104, "negative_fraction": 0.0,
-    ...         "contrast_to_noise_after": 12.34})
-    ('kept 50 %, uneven 10 %', 'CNR 12, negative 0 %')
+    ...         "contrast_to_noise_after": 12.34, "background_left_sigma": 1.44})
+    ('kept 50 %, uneven 10 %', 'CNR 12, negative 0 %', 'left 1.4 σ')
     """
 
     def percent(name: str) -> str:
         return f"{100 * merit[name]:.0f} %" if np.isfinite(merit[name]) else "–"
 
-    contrast = merit["contrast_to_noise_after"]
+    contrast, left = merit["contrast_to_noise_after"], merit["background_left_sigma"]
     shown = "–" if np.isnan(contrast) else f"{contrast:.{1 if contrast < 10 else 0}f}"
     return (
         f"kept {percent('signal_survived')}, uneven {percent('unevenness_ratio')}",
         f"CNR {shown}, negative {percent('negative_fraction')}",
+        f"left {left:.1f} σ" if np.isfinite(left) else "left –",
     )
