@@ -24,6 +24,7 @@ SMOOTHING: tuple[str, ...] = ("smooth",)
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
+FOLLOWS_LOWER_EDGE = True
 
 
 def may_be_negative(channel: dict) -> bool:

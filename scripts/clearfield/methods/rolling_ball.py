@@ -20,6 +20,7 @@ SMOOTHING: tuple[str, ...] = ()
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
+FOLLOWS_LOWER_EDGE = True
 _ROWS = 256
 
 

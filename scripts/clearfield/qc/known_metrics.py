@@ -11,19 +11,20 @@ from .metrics import (
     background,
     ball,
     clipping,
+    cohort,
     contrast,
     exposure,
     object_sizes,
     objects,
+    pixels,
     recorded,
     smoothing,
     unevenness,
 )
 
 FAMILIES = (
-    recorded, exposure, clipping, object_sizes, objects, unevenness, background, contrast,
-    smoothing, ball,
-    along_z, along_time,
+    recorded, exposure, clipping, object_sizes, objects, pixels, unevenness, background,
+    contrast, smoothing, ball, along_z, along_time, cohort,
 )  # fmt: skip
 """In the order in which they are measured, since some need what another found, and judged."""
 ORDER = (
@@ -39,6 +40,9 @@ ORDER = (
     "object_signal", "signal_drift_t", "range_low", "range_high", "noise_before", "noise_after",
     "unevenness_to_signal", "plane_height_px", "plane_width_px", "background_left_sigma",
     "background_left_to_signal", "projection", "light_background", "sizes", "series",
+    "pixel_noise", "stuck_fraction", "sharpest_edge_px", "least_sharpness", "median_sharpness",
+    "background_left_by_noise", "contrast_to_pixel_noise", "cohort_score", "cohort_metric",
+    "cohort_value", "cohort_median",
     "recommended_smooth_px", "recommended_smooth_um", "recommended_smooth_radius_px",
     "left_without_smooth_sigma", "left_with_smooth_sigma", "signal_kept_with_smooth",
     "slope_before", "ball_below", "ball_below_to_signal",

@@ -16,10 +16,17 @@ from ..errors import ClearfieldError
 from ..jobs.forkserver import start_server
 from .failures import finish_failed_run, start_run
 from .run import Run
-from .snakemake_costs import lift_rate_limit
+from .snakemake_costs import collect_less_garbage, lift_rate_limit
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
+
+
+def prepare(clone: str, workflow: "Workflow") -> None:
+    """Do what has to be done before the rules are read, on every node."""
+    show_jobs_the_way(clone)
+    serve_submission(clone, workflow)
+    collect_less_garbage()
 
 
 def show_jobs_the_way(clone: str) -> None:
@@ -57,7 +64,7 @@ def serve_submission(clone: str, workflow: "Workflow") -> None:
 _JOBS_OF_A_SERVER = 9
 
 
-def open_run(given: dict, clone: str) -> Run:
+def open_run(given: dict, clone: str, workflow: "Workflow") -> Run:
     """Check the config and find the samples.
 
     Whoever imports this as a module with `config:` may give only the keys that differ.
@@ -79,6 +86,7 @@ def open_run(given: dict, clone: str) -> Run:
             config_schema=read_yaml("workflow/schemas/config.schema.yaml"),
             sample_schema=read_yaml("workflow/schemas/samples.schema.yaml"),
             clone=clone,
+            listed=workflow.modifier.path_modifier.replace_prefix("results/inputs.tsv"),
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error)) from None
@@ -97,6 +105,7 @@ def begin(run: Run, workflow: "Workflow") -> None:
             workflow.dag_settings.targets,
             example=run.example_elsewhere,
             notes=run.notes,
+            missing=run.missing,
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error)) from None
@@ -120,4 +129,5 @@ def fail(run: Run) -> None:
             },
         },
         run.tables,
+        run.fetched_as,
     )
