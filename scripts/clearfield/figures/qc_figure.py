@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..methods.known_methods import method_of
+from ..methods.known_methods import method_of, used_sizes
 from .canvas import (
     BLACK,
     BLUE,
@@ -64,7 +64,7 @@ def describe_settings(channel: dict) -> str:
     """
     method = method_of(channel)
     parts = [method.TEXT]
-    for size, name in method.SIZES.items():
+    for size, name in used_sizes(channel).items():
         text = f"{name} {channel[size]:g} px"
         if channel.get("sizes_um"):
             text += f" = {channel['sizes_um'][size]:.4g} µm"
@@ -298,6 +298,15 @@ def _draw_sizes(figure: Figure, view: View, x: int, y: int, width: int, height: 
     if sizes.recommended_radius_px is not None:
         axes.axvline(sizes.recommended_radius_px, color=GREEN, linewidth=1.6)
         advice = f"{sizes.recommended_radius_px} px"
+        smoothing = sizes.smoothing
+        if smoothing is not None and smoothing.sigma_px > 0:
+            brings = (
+                f"advised with smooth {smoothing.sigma_px:g} px: radius {smoothing.radius_px} px. "
+                f"Left in the background {smoothing.left_smoothed:.1f} σ, not {smoothing.left:.1f}"
+                f"; objects keep {100 * smoothing.kept:.0f} %"
+            )
+            place = y + height + 58
+            add_text(figure, x + width, place, brings, color=GREEN, fontsize=8, ha="right")
     low, high = float(radii[0]), float(radii[-1])
     used = np.isfinite(view.radius_px) and view.radius_px > 0
     if used:

@@ -118,6 +118,17 @@ def rolling_ball(
     return background
 
 
+def shrinking(radius: float) -> int:
+    """Give by how much the image is shrunk before the ball rolls below it.
+
+    Examples
+    --------
+    >>> shrinking(10), shrinking(25), shrinking(50), shrinking(100.5)
+    (1, 2, 4, 8)
+    """
+    return next(shrink for largest, shrink, _ in _SHRINKING if radius <= largest)
+
+
 def _ball(radius: float) -> tuple[int, np.ndarray]:
     """Give by how much to shrink the image, and the heights of the ball's quadrant dy, dx >= 0."""
     shrink, percent = next(row[1:] for row in _SHRINKING if radius <= row[0])
@@ -308,7 +319,7 @@ def _check(image: np.ndarray, radius: float, paraboloid: bool) -> None:
             "the image has pixels that are NaN or infinite, and a paraboloid cannot slide below "
             "them; replace them, or use the ball"
         )
-    shrink = 1 if paraboloid else _ball(radius)[0]
+    shrink = 1 if paraboloid else shrinking(radius)
     if shrink > 1 and image.shape[1] <= shrink:
         widest = max(row[0] for row in _SHRINKING if row[1] < image.shape[1] or row[1] == 1)
         raise ClearfieldError(
