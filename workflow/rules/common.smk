@@ -61,7 +61,7 @@ show_jobs_the_way(CLONE)
 spare_snakemake()
 
 
-RUN = open_run(config, CLONE)
+RUN = open_run(config, CLONE, workflow)
 
 
 def for_samples(pattern, rule=None, key=None):

@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import ClearfieldError
 from ..formats.remote import is_remote, is_store
 from .config_check import check_config, check_relations
+from .remote_example import EXAMPLE
 from .remote_samples import RemoteFiles
 from .samples import find_samples, sample_name
 from .settings import json_text, override, rule_settings
@@ -42,13 +43,13 @@ class Run:
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
         elsewhere = not Path(clone).samefile(".")
-        self.example_elsewhere = source == "resources/example/*.tif" and elsewhere
+        self.example_elsewhere = source == EXAMPLE and elsewhere
         if self.example_elsewhere:
             source = str(Path(clone) / source)  # the one default that works from anywhere
             if not Path(source).parent.exists():
                 raise ClearfieldError(
-                    "config: samples names the embedded example, which a remote workflow does not "
-                    "bring along; name files of your own"
+                    "config: samples names the embedded example, which is not here; name files of "
+                    "your own"
                 )
         self.left_out: list[str] = []  # what its glob found that is no image
         self.samples = find_samples(source, sample_schema, config_schema, self.left_out)
