@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
 ON_CONDA_FORGE = {
     "aiohttp": "3.14.4",
     "fsspec": "2026.4.0",
+    "h5py": "3.15.1",
     "imagecodecs": "2026.6.26",
     "itables": "2.9.1",
     "liffile": "2026.7.14",
@@ -229,7 +230,7 @@ def run_each_script(folder: Path, choose_python) -> set[str]:
     settings = rule_settings(config)
     raw = str(ROOT / "resources/example/nuclei_low_haze.tif")
     for rule, values in {
-        "list_inputs": {"table": "inputs.tsv"},
+        "list_inputs": {"table": "inputs.tsv", "unread": "inputs_unread.tsv"},
         "load_stack": {"path": raw, "sample": "s", "stack": "s.stack", "threads": "1"},
         "keep_stack": {"stack": "s.stack", "kept": "kept.ome.tif", "threads": "1"},
         "project_stack": {

@@ -1,16 +1,11 @@
 """The run in; out come the functions that hand each rule its values, job by job."""
 
-import gc
-import inspect
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from snakemake.common import overwrite_function_params
 from snakemake.exceptions import WorkflowError
 from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG, PathModifier
-from snakemake.resources import Resource
 
 from ..formats.remote import file_name, is_remote
 from ..jobs.codehash import hash_code
@@ -22,24 +17,6 @@ from .submissions import limit_minutes
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
-
-
-def spare_snakemake() -> None:
-    """Let Snakemake 9.27 do less for each of 10,000 samples; no result depends on it.
-
-    Of the millions of objects that it makes nearly all stay. To look for garbage among them as
-    often as Python does by itself takes a tenth of a dry run's time. Snakemake also asks for the
-    parameters of a function up to three times a job, 25 µs each, unless they are noted. It calls
-    the functions of this module by `Resource.evaluate`. Every run fails at its start where one of
-    these names is gone from Snakemake.
-    """
-    gc.set_threshold(100_000, 50, 100)
-    _for_each_job(Resource.evaluate)
-
-
-def _for_each_job(function: Callable) -> Callable:
-    overwrite_function_params(function, inspect.signature(function).parameters)
-    return function
 
 
 def _has_prefix(modifier: PathModifier | None) -> bool:
@@ -98,25 +75,21 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         """Put the prefix before the path of a result, where Snakemake does not."""
         return modifier.replace_prefix(path) if prefixed else path
 
-    @_for_each_job
     def raw_files(wildcards):
         if folder := run.fetched_folder(wildcards.sample):
             return folder
         files = as_it_stands(run.samples[wildcards.sample].files)
         return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
-    @_for_each_job
     def raw_path(wildcards):
         sample = run.samples[wildcards.sample]
         if folder := run.fetched_folder(sample.name):
             return f"{moved(folder)}/{file_name(sample.path)}"
         return sample.path
 
-    @_for_each_job
     def address_of(wildcards):
         return run.samples[wildcards.sample].path
 
-    @_for_each_job
     def version_of(wildcards):
         path = run.samples[wildcards.sample].path
         return run.remote.of(path).version if is_remote(path) else ""
@@ -138,7 +111,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
 
     def settings_of(rule):
         """Give the function that hands `rule` its settings for a sample, as JSON."""
-        return _for_each_job(lambda wildcards: run.settings(wildcards.sample)[rule])
+        return lambda wildcards: run.settings(wildcards.sample)[rule]
 
     def code_of(rule):
         """Hash a rule's script and what it imports, so that content decides over re-runs."""
@@ -148,7 +121,6 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         """Give a section of the config that holds for the whole run, as JSON."""
         return json_text(run.config[section])
 
-    @_for_each_job
     def source_of(wildcards):
         """Say how a stack was loaded: the stack itself is temporary, and gone when this changes."""
         loaded = f"{run.settings(wildcards.sample)['load_stack']} {code_of('load_stack')}"
@@ -161,14 +133,12 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
             return guess(size_of(sample.path, run.remote.of(sample.path)))
         return measure(sample.files)
 
-    @_for_each_job
     def threads_of(wildcards):
         return job_threads(geometry(wildcards))
 
     def memory_of(rule):
         """Give the function that estimates a rule's memory in MB, more on each try."""
 
-        @_for_each_job
         def memory(wildcards, attempt):
             config = run.config_of(wildcards.sample)
             return job_memory_mb(rule, geometry(wildcards), config) * attempt
@@ -178,7 +148,6 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     def runtime_of(rule):
         """Give the function that estimates a rule's time in minutes, more on each try."""
 
-        @_for_each_job
         def runtime(wildcards, attempt):
             return minutes(job_runtime_min(rule, geometry(wildcards)) * attempt)
 
@@ -187,7 +156,6 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     def disk_of(rule):
         """Give the function that estimates what a rule writes, in MB."""
 
-        @_for_each_job
         def disk(wildcards):
             return job_disk_mb(rule, geometry(wildcards), run.config_of(wildcards.sample))
 
