@@ -15,7 +15,7 @@ rule fetch_stack:
         runtime=runtime_of("fetch_stack"),
         disk_mb=disk_of("fetch_stack"),
     params:
-        url=address_of,
+        url=raw_path,
         version=version_of,
         code=code_of("fetch_stack"),
     shell:

@@ -40,7 +40,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     Returns
     -------
     SimpleNamespace
-        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards, ``address_of`` and
+        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards, ``raw_folder`` and
         ``version_of`` too, which tell of what lies on a server. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
@@ -63,10 +63,6 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         """Keep a module's prefix, which is for results, away from raw files."""
         return [flag(file, PATH_MODIFIER_FLAG) for file in files] if prefixed else files
 
-    def tables():
-        """List `Run.tables` as a prefix has them; of a param that reads inputs no edit is seen."""
-        return [modifier.replace_prefix(line) if prefixed else line for line in run.tables]
-
     def minutes(wanted):
         """Give the minutes to ask for."""
         return min(wanted, longest_min or wanted)
@@ -82,13 +78,11 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
     def raw_path(wildcards):
-        sample = run.samples[wildcards.sample]
-        if folder := run.fetched_folder(sample.name):
-            return f"{moved(folder)}/{file_name(sample.path)}"
-        return sample.path
-
-    def address_of(wildcards):
         return run.samples[wildcards.sample].path
+
+    def raw_folder(wildcards, input):
+        """Give the folder to which the file was copied from its server; "" where none was."""
+        return str(input.raw) if run.fetched_folder(wildcards.sample) else ""
 
     def version_of(wildcards):
         path = run.samples[wildcards.sample].path
@@ -164,7 +158,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of, address_of=address_of, version_of=version_of,
-        all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=tables(),
+        code_of=code_of, json_of=json_of, raw_folder=raw_folder, version_of=version_of,
+        all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=run.tables,
         minutes=minutes, json_text=json_text,
     )  # fmt: skip
