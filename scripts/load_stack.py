@@ -4,20 +4,15 @@ from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def load_stack(
-    path: str, sample: str, stack: str, settings: dict, threads: int, folder: str = ""
+    path: str, sample: str, stack: str, settings: dict, threads: int, copy: str = ""
 ) -> None:
     """Write to `stack` where the planes of `path` lie, or the decoded planes themselves.
 
-    `folder` is the one to which a file was copied whose path is an address.
+    `copy` is where a file was copied to whose path is an address.
     """
-    from pathlib import Path
-
-    from clearfield.formats.remote import file_name
     from clearfield.stack.loading import load
 
-    if folder:
-        path = str(Path(folder, file_name(path)))
-    found = load(path, stack, settings, threads=threads)
+    found = load(copy or path, stack, settings, threads=threads, copied=bool(copy))
     how = "decoded" if found.files == [""] else "used in place"
     source = found.source
     if "series_in_file" in source:

@@ -1,13 +1,16 @@
-# Takes: the address of a sample's file on a server. Gives: results/fetched/{sample}/, which holds the
-# file; temporary. Samples on this disk have no such job, and an OME-Zarr is read where it lies.
+# Takes: the address of a sample's file on a server. Gives: results/fetched/{sample}/{file}, a copy
+# under its own name; temporary. Samples on this disk have no such job, and an OME-Zarr is read where
+# it lies.
 
 
 rule fetch_stack:
     """Copy a file from its server."""
     output:
-        folder=temp(directory("results/fetched/{sample}")),
+        copy=temp("results/fetched/{sample}/{file}"),
     log:
-        "results/logs/fetch_stack/{sample}.log",
+        "results/logs/fetch_stack/{sample}/{file}.log",
+    wildcard_constraints:
+        file="[^/]+",
     conda:
         "../../envs/fetch_stack.yaml"
     resources:
@@ -20,5 +23,5 @@ rule fetch_stack:
         code=code_of("fetch_stack"),
     shell:
         'python "$CLEARFIELD/scripts/fetch_stack.py"'
-        " --url {params.url:q} --version {params.version:q} --folder {output.folder:q}"
+        " --url {params.url:q} --version {params.version:q} --copy {output.copy:q}"
         " > {log:q} 2>&1"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
-from ..formats.remote import is_remote, is_store
+from ..formats.remote import file_name, is_remote, is_store
 from .all_series import ALL, KEY, take_all
 from .config_check import check_config, check_relations
 from .remote_example import EXAMPLE
@@ -76,10 +76,10 @@ class Run:
             self._named, self._with_all_series(), dict(zip(names[1::2], names[::2], strict=True)),
             listed, sample_schema,
         )  # fmt: skip
-        # Of a file on a server, the sample under whose name it is copied, once for all its series.
+        # Of a file on a server, the name of its copy: one for all its series, below the first one's.
         first: dict[str, str] = {}
         self.fetched_as = {
-            name: first.setdefault(sample.path, name)
+            name: f"{first.setdefault(sample.path, name)}/{file_name(sample.path)}"
             for name, sample in self.samples.items()
             if is_remote(sample.path) and not is_store(sample.path)
         }
@@ -132,8 +132,8 @@ class Run:
         """Ask of every sample that lies on a server; give what is wrong with each, a line each."""
         return self.remote.ask(s.path for s in self.samples.values() if is_remote(s.path))
 
-    def fetched_folder(self, sample: str) -> str:
-        """Name the folder to which a sample's file is copied from a server; "" where none is."""
+    def fetched_file(self, sample: str) -> str:
+        """Name the copy of a sample's file that lies on a server; "" where it does not."""
         name = self.fetched_as.get(sample)
         return f"results/fetched/{name}" if name else ""
 
