@@ -3,13 +3,13 @@
 from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
-def fetch_stack(url: str, version: str, copy: str) -> None:
-    """Copy what lies at `url` to `copy`, if it still is the `version` of the run."""
+def fetch_stack(url: str, version: str, fetched: str) -> None:
+    """Copy what lies at `url` to `fetched`, if it still is the `version` of the run."""
     from pathlib import Path
 
     from clearfield.formats.remote import fetch
 
-    print(f"{Path(copy).name}: {fetch(url, Path(copy), version)} bytes of {url}")
+    print(f"{Path(fetched).name}: {fetch(url, Path(fetched), version)} bytes of {url}")
 
 
 if __name__ == "__main__":

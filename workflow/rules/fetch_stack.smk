@@ -6,7 +6,7 @@
 rule fetch_stack:
     """Copy a file from its server."""
     output:
-        copy=temp("results/fetched/{sample}/{file}"),
+        fetched=temp("results/fetched/{sample}/{file}"),
     log:
         "results/logs/fetch_stack/{sample}/{file}.log",
     wildcard_constraints:
@@ -23,5 +23,5 @@ rule fetch_stack:
         code=code_of("fetch_stack"),
     shell:
         'python "$CLEARFIELD/scripts/fetch_stack.py"'
-        " --url {params.url:q} --version {params.version:q} --copy {output.copy:q}"
+        " --url {params.url:q} --version {params.version:q} --fetched {output.fetched:q}"
         " > {log:q} 2>&1"

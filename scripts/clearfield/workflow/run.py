@@ -76,7 +76,7 @@ class Run:
             self._named, self._with_all_series(), dict(zip(names[1::2], names[::2], strict=True)),
             listed, sample_schema,
         )  # fmt: skip
-        # Of a file on a server, the name of its copy: one for all its series, below the first one's.
+        # Of a file on a server, the name of its copy: one for all its series, below the first.
         first: dict[str, str] = {}
         self.fetched_as = {
             name: f"{first.setdefault(sample.path, name)}/{file_name(sample.path)}"
