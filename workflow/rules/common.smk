@@ -54,21 +54,10 @@ if Path(clearfield.__file__).parents[1].resolve() != Path(CLONE, "scripts").reso
     )
 
 from clearfield.workflow.failures import finish_run
-from clearfield.workflow.handlers import (
-    begin,
-    fail,
-    open_run,
-    serve_submission,
-    show_jobs_the_way,
-)
+from clearfield.workflow.handlers import begin, fail, open_run, prepare
 from clearfield.workflow.rule_values import rule_values
-from clearfield.workflow.snakemake_costs import collect_less_garbage
 
-show_jobs_the_way(CLONE)
-serve_submission(CLONE, workflow)
-collect_less_garbage()
-
-
+prepare(CLONE, workflow)
 RUN = open_run(config, CLONE, workflow)
 
 

@@ -35,8 +35,7 @@ def code_files(
     """List a script and the modules of `clearfield` that it imports, directly or not, anywhere.
 
     Of a module that imports by name (`import_module`), every string that names a module of its own
-    room counts, also in the modules of that room that it imports. `exists` tells whether there is a
-    file; it may bring it there first.
+    room counts. `exists` tells whether there is a file; it may bring it there first.
     """
     package = Path(folder) / "clearfield"
     files = {Path(folder) / f"{script}.py"}
@@ -55,11 +54,11 @@ def _imported(path: Path, package: Path, exists: Callable[[Path], bool]) -> tupl
     text = path.read_text(encoding="utf-8")
     # The package itself imports lazily what is asked of it: see `_exported`.
     by_name = "import_module(" in text and path != package / "__init__.py"
-    tree = ast.parse(text)
-    if by_name:
-        for name in _strings(tree, path, exists):
-            found += _files_of(path.parent / name, (), exists)
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(text)):
+        if by_name and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node.value.isidentifier():
+                found += _files_of(path.parent / node.value, (), exists)
+            continue
         if isinstance(node, ast.Import):
             names = [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -72,20 +71,6 @@ def _imported(path: Path, package: Path, exists: Callable[[Path], bool]) -> tupl
             if parts[0] == package.name:
                 found += _files_of(package.joinpath(*parts[1:]), members, exists)
     return tuple(found)
-
-
-def _strings(tree: ast.Module, path: Path, exists: Callable[[Path], bool]) -> list[str]:
-    """List what may be names in a module and in the tables that it takes from its own room."""
-    trees = [tree]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-            table = path.with_name(f"{node.module}.py")
-            if exists(table):
-                trees.append(ast.parse(table.read_text(encoding="utf-8")))
-    values = (
-        node.value for one in trees for node in ast.walk(one) if isinstance(node, ast.Constant)
-    )
-    return sorted({value for value in values if isinstance(value, str) and value.isidentifier()})
 
 
 def _absolute(node: ast.ImportFrom, path: Path, package: Path) -> str | None:

@@ -18,10 +18,17 @@ from ..jobs.forkserver import start_server
 from .failures import NO_SAMPLES_NAMED, finish_failed_run, start_run
 from .remote_example import EXAMPLE, bring_example
 from .run import Run
-from .snakemake_costs import lift_rate_limit
+from .snakemake_costs import collect_less_garbage, lift_rate_limit
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
+
+
+def prepare(clone: str, workflow: "Workflow") -> None:
+    """Do what has to be done before the rules are read, on every node."""
+    show_jobs_the_way(clone)
+    serve_submission(clone, workflow)
+    collect_less_garbage()
 
 
 def show_jobs_the_way(clone: str) -> None:
