@@ -4,7 +4,7 @@ from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def load_stack(
-    path: str, sample: str, stack: str, settings: dict, threads: int, fetched: str = ""
+    path: str, sample: str, stack: str, settings: dict, threads: int, fetched: str | None = None
 ) -> None:
     """Write to `stack` where the planes of `path` lie, or the decoded planes themselves.
 

@@ -81,8 +81,8 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         return run.samples[wildcards.sample].path
 
     def raw_copy(wildcards, input):
-        """Give where the file was copied to from its server; "" where it was not."""
-        return str(input.raw) if run.fetched_file(wildcards.sample) else ""
+        """Give where the file was copied to from its server, as JSON; null where it was not."""
+        return json_text(str(input.raw) if run.fetched_file(wildcards.sample) else None)
 
     def version_of(wildcards):
         path = run.samples[wildcards.sample].path
