@@ -1,6 +1,7 @@
 """Samples on servers: what is fetched, what is made of it, and what is said where it fails."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from clearfield.errors import ClearfieldError
 from clearfield.formats import remote
 from clearfield.formats.known_formats import open_series
 from clearfield.stack.loading import load
-from runner import Runner, copy_clone, write_stack
+from runner import ROOT, Runner, copy_clone, write_stack
 from servers import s3_server, static_server
 
 pytestmark = pytest.mark.second_tier
@@ -225,7 +226,7 @@ def test_samples_on_servers_give_the_bytes_of_samples_here_and_change_with_them(
     write_stack(files[1], 7)
     os.utime(files[1], (5, 5))  # however old: it is another one
     done = runner.run("-n")
-    assert done.samples["fetch_stack"] == done.samples["plot_qc"] == ["s1", "s2"]
+    assert done.samples["plot_qc"] == ["s1", "s2"] and done.jobs["fetch_stack"] == 2
 
 
 def test_what_is_not_in_s3_is_one_sentence(s3, tmp_path):
@@ -321,6 +322,16 @@ def test_s3_without_a_login_or_a_server_is_one_sentence(
     text = runner.run("-n", status=1, environment=nowhere | environment).text
     assert sentence in text
     assert "Traceback" not in text
+
+
+def test_the_config_of_the_docs_runs(server, tmp_path):
+    write_zarr(server.folder / "plate1.ome.zarr")
+    text = (ROOT / "docs/reuse.md").read_text()
+    (config,) = re.findall(r"^```yaml\n(samples: \"https://.*?)^```", text, re.S | re.M)
+    (tmp_path / "night1.yaml").write_text(config.replace("https://HOST/FOLDER", server.url))
+    runner = Runner(tmp_path)
+    runner.run("--configfile", str(tmp_path / "night1.yaml"))
+    assert (tmp_path / "results/qc/plate1.png").is_file()
 
 
 # A job begins in an empty folder that holds what Git has of the working directory, which is what
