@@ -48,7 +48,7 @@ def plot_qc(
             }
             sizes = measure_sizes(planes[0], channel["light_background"])
             rows[time, index] = measure_plane(
-                planes[1], sizes, pixel_size_um=before.pixel_size_um, **known
+                planes[1], sizes, original=planes[0], pixel_size_um=before.pixel_size_um, **known
             )
             if time in shown:
                 view = make_view(

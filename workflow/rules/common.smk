@@ -69,7 +69,7 @@ serve_submission(CLONE, workflow)
 collect_less_garbage()
 
 
-RUN = open_run(config, CLONE)
+RUN = open_run(config, CLONE, workflow)
 
 
 def for_samples(pattern, rule=None, key=None):

@@ -57,7 +57,7 @@ def serve_submission(clone: str, workflow: "Workflow") -> None:
 _JOBS_OF_A_SERVER = 9
 
 
-def open_run(given: dict, clone: str) -> Run:
+def open_run(given: dict, clone: str, workflow: "Workflow") -> Run:
     """Check the config and find the samples.
 
     Whoever imports this as a module with `config:` may give only the keys that differ.
@@ -79,6 +79,7 @@ def open_run(given: dict, clone: str) -> Run:
             config_schema=read_yaml("workflow/schemas/config.schema.yaml"),
             sample_schema=read_yaml("workflow/schemas/samples.schema.yaml"),
             clone=clone,
+            listed=workflow.modifier.path_modifier.replace_prefix("results/inputs.tsv"),
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error)) from None
@@ -97,6 +98,7 @@ def begin(run: Run, workflow: "Workflow") -> None:
             workflow.dag_settings.targets,
             example=run.example_elsewhere,
             notes=run.notes,
+            missing=run.missing,
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error)) from None
