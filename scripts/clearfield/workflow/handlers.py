@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from ..errors import ClearfieldError
-from ..jobs.forkserver import start_server
+from ..jobs.forkserver import ADDRESS, start_server
 from .failures import finish_failed_run, start_run
 from .run import Run
 from .snakemake_costs import collect_less_garbage, lift_rate_limit
@@ -55,6 +55,7 @@ def serve_submission(clone: str, workflow: "Workflow") -> None:
         workflow.remote_exec
         and "--executor" not in sys.argv
         and not workflow.deployment_settings.deployment_method
+        and ADDRESS not in os.environ  # of a second module
         and jobs >= _JOBS_OF_A_SERVER
     ):
         start_server(f"{clone}/scripts")
