@@ -23,6 +23,7 @@ _SHRINKING = ((10, 1, 24), (30, 2, 24), (100, 4, 32), (math.inf, 8, 40))
 _THIRD = np.float32(0.33333333)
 _LARGEST = np.finfo(np.float32).max
 _TILE_ROWS, _TILE_COLUMNS = 128, 512  # of 32 x 512 to 256 x 2100, measured to be fast
+_THREAD_PIXELS = 2**17  # for each thread; with fewer, to start one takes longer than it saves
 
 
 def rolling_ball(
@@ -70,7 +71,8 @@ def rolling_ball(
         Whether to slide a paraboloid of the ball's curvature at its top instead. It is slower here
         than in ImageJ: its lines go in lockstep.
     threads : int, optional
-        Default: the CPUs that this process may use. The result has the same bits on any number.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result has the same bits on any number.
 
     Returns
     -------
@@ -94,7 +96,8 @@ def rolling_ball(
     [[5.0, 5.0, 5.0], [5.0, 6.0, 5.0], [5.0, 5.0, 5.0]]
     """
     _check(image, radius, paraboloid)
-    threads = thread_count(threads)
+    height, width = image.shape
+    threads = max(1, min(thread_count(threads), height * width // _THREAD_PIXELS))
     with np.errstate(over="ignore", invalid="ignore"):  # as in `_run`
         pixels = np.array(image, np.float32, order="C")
         if light_background:
