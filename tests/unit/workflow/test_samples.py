@@ -295,3 +295,25 @@ def test_a_column_without_a_dot_is_the_users_own(folder):
     Path("s.tsv").write_text("sample\tcondition\tpath\tday\na\tKO 5'\ta.tif\n", encoding="utf-8")
     assert find("s.tsv")["a"].groups == (("condition", "KO 5'"), ("day", ""))
     assert find("s.tsv")["a"].cells == ()
+
+
+@pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.ODS", "sheet.txt", "sheet.tab"])
+def test_a_sheet_of_another_suffix_is_named_as_such(folder, name):
+    Path(name).write_text("sample\tpath\na\ta.tif\n")
+    with pytest.raises(ClearfieldError, match=rf"{name} has not the suffix .* save it as \.tsv"):
+        find(name)
+
+
+@pytest.mark.parametrize("path", ["raw/<b>.tif", "<plate_1>/a.tif"])
+def test_a_word_that_snakemake_would_fill_in_is_refused(folder, path):
+    touch(path, "raw/1 < 2 > 0.tif")
+    with pytest.raises(ClearfieldError, match=r"<(b|plate_1)>.* cannot be .*word in <>.*rename"):
+        find("*/*.tif")
+    Path("s.tsv").write_text(f"sample\tpath\na\t{path}\n")
+    with pytest.raises(ClearfieldError, match=r"has <(b|plate_1)> in its path.*rename"):
+        find("s.tsv")
+    Path(path).unlink()
+    assert list(find("raw/*.tif")) == ["1 < 2 > 0"]
+    Path("s.tsv").write_text("sample\tpath\n<b>\traw/1 < 2 > 0.tif\n")
+    with pytest.raises(ClearfieldError, match="'<b>' cannot be the name of a sample"):
+        find("s.tsv")
