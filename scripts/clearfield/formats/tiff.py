@@ -17,7 +17,7 @@ from .omexml import check_description, name_images, read_companion
 from .series import Series, split_positions
 from .tiff_directories import Directory, check_directories
 from .tiff_places import expansion, files_of, set_contiguous, set_pages
-from .tiff_refusals import check_first_page, drop_attached, list_reduced
+from .tiff_refusals import check_first_page, drop_attached, list_reduced, say_palette
 from .tiffmeta import describe, scanimage_axes, stk_axis
 
 # Where tifffile means something else by a letter than clearfield does: phases, lifetimes and tiles
@@ -221,7 +221,7 @@ def _series(
         )
     result = Series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
-        notes=list_reduced(series),
+        notes=[*list_reduced(series), *say_palette(tif, series)],
         **describe(tif, series, number, dict(zip(axes, shape, strict=True)).get("C", 1)),
     )  # fmt: skip
     pages = _scattered_pages(tif, series, starts, name)

@@ -42,6 +42,7 @@ def drop_results(paths: list[str], pattern: str) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=64)
 def constant_start(pattern: str) -> str:
     """Give the folders in front of the first part of a glob that has a wildcard.
 

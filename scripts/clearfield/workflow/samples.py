@@ -126,8 +126,9 @@ def sample_name(path: str, pattern: str) -> str:
     'plate1__well2__stack'
     """
     name = _whole_name(path, pattern)
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
+    small = name.lower()
+    for suffix in SUFFIXES if small.endswith(SUFFIXES) else ():
+        if small.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return name
 
@@ -176,7 +177,8 @@ def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tupl
         )
     if Path(pattern).is_dir() and not _is_stack(pattern):
         raise ClearfieldError(
-            f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
+            f"samples: {pattern} is a folder; write {Path(pattern) / '*'} for the stacks in it, or "
+            f"{Path(pattern) / '**/*'} for those in its folders, too"
         )
     if paths != [pattern]:
         paths, others = split_sidecars(join_planes(paths), SUFFIXES)

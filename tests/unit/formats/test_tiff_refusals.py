@@ -170,3 +170,13 @@ def test_images_attached_to_pages_are_no_planes(size, tmp_path):
     (series,) = open_series(str(tmp_path / "a.tif"))
     assert (series.axes, series.shape) == ("IYX", pixels.shape)
     assert all(np.array_equal(series.read((n,)), plane) for n, plane in enumerate(pixels))
+
+
+@pytest.mark.parametrize(("order", "said"), [(1, 0), (-1, 0), (7, 1)])
+def test_numbers_of_colours_are_no_intensities(order, said, tmp_path):
+    """A table that grows, or falls, is a look-up table; one that jumps is a palette."""
+    ramp = (np.arange(256)[:: min(order, 1)] * abs(order) % 256).astype("u2") * 257
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 32), "u1"), photometric="palette",
+                     colormap=np.stack([ramp] * 3))  # fmt: skip
+    (series,) = open_series(str(tmp_path / "a.tif"))
+    assert len([note for note in series.notes if "a palette" in note]) == said
