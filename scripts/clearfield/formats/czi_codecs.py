@@ -7,11 +7,43 @@ from os import PathLike
 import numpy as np
 
 from ..errors import ClearfieldError
-from .thirdparty import import_reader
+from .czi_directory import PIXEL_TYPES
+from .parts import Decode, ReadBytes
+from .thirdparty import explained, import_reader
 
 # Of JPEG, JPEG XR and zstd, the last behind one to three bytes of its own.
 _BEGINNINGS = re.compile(rb"^\xff\xd8\xff|^II\xbc|\x28\xb5\x2f\xfd")
+_CACHED = 1 << 16  # values put together at a time
 _UNCOMPRESSED, _JPEG, _LZW, _JPEG_XR, _ZSTD_0, _ZSTD_1 = 0, 1, 2, 4, 5, 6
+
+
+def make_decoder(codec: dict, files: list[str], read: ReadBytes) -> Decode:
+    """Give the function that puts the tiles of a plane where they belong.
+
+    It takes [file, tile, tile, ...], each tile [start, length, compression, pixel type, y, x,
+    height, width], a later one above the earlier ones, and gives an array Y, X, or S, Y, X. Pixels
+    that no tile covers are 0.
+    """
+    dtype, samples, shape = np.dtype(codec["dtype"]), codec["samples"], tuple(codec["shape"])
+
+    def decode(where: list) -> np.ndarray:
+        file, *tiles = where
+        plane = None
+        for start, length, compression, kind, y, x, height, width in tiles:
+            data = read(file, start, length)
+            own = np.dtype(PIXEL_TYPES[kind][0])
+            with explained(files[file], "a CZI file"):
+                size = height, width
+                pixels = decode_tile(files[file], data, compression, own, size, samples)
+            if len(tiles) == 1 and size == shape:
+                plane = pixels.astype(dtype, copy=False)
+                break
+            if plane is None:
+                plane = np.zeros(shape if samples == 1 else (*shape, samples), dtype)
+            plane[y : y + height, x : x + width] = pixels
+        return plane if samples == 1 else plane.transpose(2, 0, 1)
+
+    return decode
 
 
 def decode_tile(
@@ -121,6 +153,11 @@ def unpack_bytes(raw: np.ndarray) -> np.ndarray:
     >>> unpack_bytes(np.array([1, 2, 3, 0, 1, 0], "u1")).view("<u2").tolist()
     [1, 258, 3]
     """
-    values = raw[: raw.size // 2].astype("<u2")
-    values |= raw[raw.size // 2 :].astype("<u2") << 8
+    low, high = raw[: raw.size // 2], raw[raw.size // 2 :]
+    values = np.empty(low.size, "<u2")
+    for start in range(0, low.size, _CACHED):  # four times as fast as all at once
+        block = values[start : start + _CACHED]
+        block[:] = high[start : start + _CACHED]
+        block <<= 8
+        block |= low[start : start + _CACHED]
     return values.view(np.uint8)
