@@ -15,6 +15,7 @@ from ..errors import ClearfieldError
 from . import tiff
 from .beside_planes import read_beside
 from .derived import leave_out_by_name, leave_out_projections, say
+from .parts import Parts
 from .plane_folders import ZARR_METADATA, find_files
 from .plane_names import (
     GUID,
@@ -27,7 +28,6 @@ from .plane_names import (
     parse_name,
     take_wells,
 )
-from .parts import Parts
 from .series import Series
 
 _ONE_STACK = (
