@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ClearfieldError
-from .parts import Decode, Parts, ReadBytes, grid
+from .parts import Decode, Parts, ReadBytes, Spaces, grid
 from .same_file import changed, check_raw, fingerprint
 from .thirdparty import explained, import_reader
 
@@ -156,6 +156,7 @@ def _by_imagecodecs(codec: dict):
     stored = [codec["shape"][axis] for axis in transposed]
     size = prod(stored) * dtype.itemsize
     back = np.argsort(transposed)
+    spaces = Spaces()
     name = codec["compressor"]
     decompress = name and getattr(
         import_reader("imagecodecs", "imagecodecs", codec["store"]), f"{name}_decode"
@@ -163,9 +164,13 @@ def _by_imagecodecs(codec: dict):
 
     def decode(data: bytes) -> np.ndarray:
         if name:
-            data = decompress(
-                data, out=np.empty(size, np.uint8)
-            )  # claims of damaged data: not taken
+            # Into memory of the right size: what damaged data claim is not taken.
+            found = decompress(data, out=spaces.give("decoded", size))
+            if name == "gzip" and len(found) < size:  # it gives the first member alone
+                import gzip
+
+                found = gzip.decompress(data)
+            data = found
         return np.frombuffer(data, dtype).reshape(stored).transpose(back)
 
     return decode

@@ -170,7 +170,8 @@ class Planes:
     # ---- the files ----
 
     def _read_bytes(self, file: int, start: int, size: int) -> bytes:
-        data = os.pread(self._open(file).descriptor, size, start)
+        opened = self._open(file)  # held: what no one holds is closed
+        data = os.pread(opened.descriptor, size, start)
         if len(data) == size:
             return data
         raw = np.empty(size, np.uint8)  # more than the system gives at a time, or cut
