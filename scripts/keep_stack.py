@@ -11,11 +11,10 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
     from clearfield import __version__
     from clearfield.results.ometiff import write_ome_tiff
     from clearfield.stack.description import read_stack
-    from clearfield.stack.planes import Planes
 
     description = read_stack(stack)
     write_ome_tiff(
-        kept, Planes(description).blocks(threads), shape=description.shape, dtype=description.dtype,
+        kept, description.open().blocks(threads), shape=description.shape, dtype=description.dtype,
         pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
         provenance={
             "source": description.source,

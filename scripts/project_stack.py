@@ -17,7 +17,6 @@ def project_stack(
     from clearfield.results.whole_files import replacing
     from clearfield.stack import projection as along_z
     from clearfield.stack.description import read_stack
-    from clearfield.stack.planes import Planes
 
     description = read_stack(stack)
     method = settings.get("method") or "max"
@@ -30,7 +29,7 @@ def project_stack(
         "project_stack": {"method": method, "first_plane": first, "last_plane": last},
         "software": {"clearfield": __version__, "numpy": np.__version__},
     }
-    planes = Planes(description)
+    planes = description.open()
     found: list[dict] = []
 
     def blocks():

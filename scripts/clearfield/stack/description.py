@@ -3,10 +3,14 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ClearfieldError
+
+if TYPE_CHECKING:
+    from .planes import Planes
 
 
 @dataclass
@@ -76,6 +80,18 @@ class Stack:
     def text(self) -> bytes:
         """Give what a .stack file holds."""
         return json.dumps(vars(self)).encode() + b"\n"
+
+    def open(self) -> "Planes":
+        """Give the planes, to be read or decoded.
+
+        Raises
+        ------
+        ClearfieldError
+            Also when they are read: where a file is gone or has changed since it was described.
+        """
+        from .planes import Planes  # which knows this module
+
+        return Planes(self)
 
 
 def read_stack(path: str | Path) -> Stack:

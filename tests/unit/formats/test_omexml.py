@@ -35,7 +35,7 @@ def read(path, tmp_path):
     target = tmp_path / "a.stack"
     load(path, target, {})
     stack = read_stack(target)
-    planes = stack.open(target)
+    planes = stack.open()
     pixels = np.stack([planes[index] for index in np.ndindex(stack.shape[:3])])
     return stack, pixels.reshape(stack.shape)
 

@@ -41,15 +41,15 @@ def test_an_uncompressed_stack_is_not_copied(raw, tmp_path):
 
 def test_a_file_that_changed_is_an_error(raw, tmp_path):
     stack = load(str(raw), tmp_path / "a.stack", {})
-    stack.open(tmp_path / "a.stack")[0, 0, 0]
+    stack.open()[0, 0, 0]
     os.utime(raw, ns=(1, 1))
     with pytest.raises(ClearfieldError, match=r"a.tif has changed since it was loaded"):
-        stack.open(tmp_path / "a.stack")[0, 0, 0]
+        stack.open()[0, 0, 0]
 
 
 def test_a_file_that_changes_under_the_reader_is_an_error(raw, tmp_path):
     stack = load(str(raw), tmp_path / "a.stack", {})
-    planes = stack.open(tmp_path / "a.stack")
+    planes = stack.open()
     planes[0, 0, 0]
     planes.check()
     os.utime(raw, ns=(1, 1))
@@ -61,7 +61,7 @@ def test_a_file_that_vanished_is_an_error(raw, tmp_path):
     stack = load(str(raw), tmp_path / "a.stack", {})
     raw.unlink()
     with pytest.raises(ClearfieldError, match=r"a.tif is gone since it was loaded"):
-        stack.open(tmp_path / "a.stack")[0, 0, 0]
+        stack.open()[0, 0, 0]
 
 
 def test_a_decoded_stack_that_was_cut_is_an_error(raw, tmp_path):
@@ -76,7 +76,7 @@ def test_a_decoded_stack_that_was_cut_is_an_error(raw, tmp_path):
     assert stack.files == [""]
     os.truncate(tmp_path / "a.stack", 4200)
     with pytest.raises(ClearfieldError, match="has changed"):
-        stack.open(tmp_path / "a.stack")[0, 0, 2]
+        stack.open()[0, 0, 2]
 
 
 def test_a_stack_decoded_before_a_power_cut_is_made_again(raw, tmp_path, monkeypatch):
@@ -125,7 +125,7 @@ def test_more_files_than_can_be_mapped_at_once(tmp_path):
         [s.st_size, s.st_mtime_ns] for s in (Path(file).stat() for file in stack.files)
     ]
     stack.shape = (1, 1, 70, 2, 2)
-    planes = stack.open(tmp_path / "a.stack")
+    planes = stack.open()
     assert [int(planes[0, 0, z][0, 0]) for z in range(70)] == list(range(70))
 
 
@@ -149,7 +149,7 @@ def big_planes(folder):
         folder / "b.tif", pixels, photometric="minisblack", metadata={"axes": "ZYX"},
         description="x" * 77,
     )  # fmt: skip
-    return load(str(folder / "b.tif"), folder / "b.stack", {}).open(folder / "b.stack"), pixels
+    return load(str(folder / "b.tif"), folder / "b.stack", {}).open(), pixels
 
 
 def read_all(planes, readers=1, rows=15, maps=True):
@@ -193,7 +193,7 @@ def test_threads_may_map_at_the_same_time(tmp_path, maps, monkeypatch):
     sys.setswitchinterval(1e-6)
     try:
         for _ in range(20):
-            blocks = projection.project(stack.open(tmp_path / "b.stack"), threads=4)
+            blocks = projection.project(stack.open(), threads=4)
             assert np.array_equal(np.concatenate([rows for *_, rows in blocks]), pixels.max(axis=0))
     finally:
         sys.setswitchinterval(interval)
