@@ -65,7 +65,7 @@ def _stored(array, folder: Path, place: tuple[int, ...]) -> list:
         known = fingerprint(folder / key)
     except FileNotFoundError:
         known = _ABSENT
-    return [key, *known, 0, known[0]]
+    return [key, *known, 0, max(known[0], 0)]
 
 
 def _in_shards(array, folder: Path, codec: dict) -> Iterator[tuple[tuple[int, ...], list]]:
@@ -189,6 +189,8 @@ def _by_zarr(codec: dict):
     def decode(place: list[int]) -> np.ndarray:
         starts = [number * size for number, size in zip(place, codec["shape"], strict=True)]
         box = zip(starts, codec["shape"], strict=True)
-        return np.asarray(array[tuple(slice(start, start + size) for start, size in box)])
+        pixels = np.asarray(array[tuple(slice(start, start + size) for start, size in box)])
+        beyond = [(0, size - n) for size, n in zip(codec["shape"], pixels.shape, strict=True)]
+        return np.pad(pixels, beyond) if np.any(beyond) else pixels
 
     return decode
