@@ -27,7 +27,8 @@ def report_run(
     from pathlib import Path
 
     from clearfield.figures.report_page import write_page
-    from clearfield.qc.qc_table import COLUMNS, read_table
+    from clearfield.qc.known_metrics import COLUMNS
+    from clearfield.qc.qc_table import read_table
     from clearfield.results.whole_files import replacing
 
     rows = list(read_table(metrics))

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from ..qc.series_taken import one_of_several
 from .card_reasons import merge_reasons
 from .cohort_plot import SHOWN, draw_cohort, find_outliers, to_number
 from .methods_paragraph import write_methods
@@ -181,13 +182,13 @@ def _totals(samples: dict, rows: list[dict], failures: list[dict]) -> str:
 
 def _series(rows: list[dict]) -> str:
     """Say where a file holds more series than were taken."""
-    taken = {row["sample"]: row["series"] for row in rows if row.get("series")}
+    taken = one_of_several({row["sample"]: row["series"] for row in rows if row.get("series")})
     if not taken:
         return ""
     return (
         f"<p>{len(taken)} sample{'s are' if len(taken) > 1 else ' is'} one series of a file that "
-        "holds several; each card says which. For all series run the target "
-        "<code>list_inputs</code> and take <code>results/inputs.tsv</code> as samples.</p>\n"
+        "holds several; each card says which. For all series set "
+        "<code>load_stack.series: all</code>.</p>\n"
     )
 
 
