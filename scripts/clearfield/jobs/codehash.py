@@ -35,7 +35,8 @@ def code_files(
     """List a script and the modules of `clearfield` that it imports, directly or not, anywhere.
 
     Of a module that imports by name (`import_module`), every string that names a module of its own
-    room counts, also those in modules of that room that it imports. `exists` tells whether there is a file; it may bring it there first.
+    room counts, also those in modules of that room that it imports. `exists` tells whether there is
+    a file; it may bring it there first.
     """
     package = Path(folder) / "clearfield"
     files = {Path(folder) / f"{script}.py"}
