@@ -79,7 +79,7 @@ def load(raw: Path, scripts: Path = SCRIPTS) -> list[object]:
     return [
         sys.executable, scripts / "load_stack.py", "--path", raw, "--sample", "a",
         "--stack", stack, "--settings", "{}",
-        *(("--threads", 2) if "threads" in (scripts / "load_stack.py").read_text() else ()),
+        *(("--threads", 2) if "threads: int" in (scripts / "load_stack.py").read_text() else ()),
     ]  # fmt: skip
 
 
