@@ -3,10 +3,16 @@
 import os
 
 from ..errors import ClearfieldError
+from .remote import is_remote, look_up
 
 
-def fingerprint(path: str | os.PathLike) -> list[int]:
-    """Size in bytes and modification time in ns: what tells that a file is another one."""
+def fingerprint(path: str | os.PathLike) -> list:
+    """Size in bytes and modification time in ns: what tells that a file is another one.
+
+    Of a store on a server it is what `look_up` gives as its version.
+    """
+    if is_remote(os.fspath(path)):
+        return [look_up(path).version]
     status = os.stat(path)  # noqa: PTH116  (a Zarr has many)
     return [status.st_size, status.st_mtime_ns]
 

@@ -13,11 +13,14 @@ import numpy as np
 
 from ..errors import ClearfieldError
 from .parts import Decode, Parts, ReadBytes, Spaces, grid
+from .remote import is_remote
 from .same_file import changed, check_raw, fingerprint
 from .thirdparty import explained, import_reader
 
 _KIND = "an OME-Zarr image"
+_MOST_FETCHED_BYTES = 1 << 27
 _ABSENT = [-1, 0]  # in place of a fingerprint
+_ELSEWHERE = ["", 0, 0, 0, 0]  # in place of key, fingerprint, offset and length
 _NOWHERE = 2**64 - 1  # in the index of a shard
 _INDEX = ({"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"})
 # In imagecodecs each is NAME_decode.
@@ -35,20 +38,25 @@ def find_chunks(path: str | os.PathLike, array, axes: list[int]) -> Parts:
     axes : list of int
         The array's axes in the order of the series: those of planes last.
     """
+    remote = is_remote(os.fspath(path))
     folder = Path(path) / array.path
     chunks, shape = array.chunks, array.shape
+    if remote:
+        chunks = _fetched_at_once(array, axes)
     fill = array.fill_value
     codec = {
         "name": "zarr",
         "store": os.fspath(path),
-        "folder": str(folder),
+        "folder": array.path if remote else str(folder),
         "axes": axes,
         "shape": list(chunks),
         "fill": 0 if fill is None else fill.item() if hasattr(fill, "item") else fill,
-        **_decoding(array),
+        **(_by_zarr_alone(array) if remote else _decoding(array)),
     }
     starts, where = [], []
-    if array.shards:
+    if remote:
+        found = ((place, _ELSEWHERE) for place in grid(shape, chunks))
+    elif array.shards:
         found = _in_shards(array, folder, codec)
     else:
         found = ((place, _stored(array, folder, place)) for place in grid(shape, chunks))
@@ -56,6 +64,23 @@ def find_chunks(path: str | os.PathLike, array, axes: list[int]) -> Parts:
         starts.append([place[axis] * chunks[axis] for axis in axes])
         where.append([*here, *place] if codec["compressor"] is None else here)
     return Parts(codec, tuple(chunks[axis] for axis in axes), starts, where)
+
+
+def _fetched_at_once(array, axes: list[int]) -> tuple[int, ...]:
+    """Give what to ask a server for at a time: the chunks of whole planes, as few as reach over Z.
+
+    zarr asks for several chunks at once, so that the way to the server is waited for once. Where
+    the chunks of a plane reach over more planes than 128 MB hold, they are asked for again.
+    """
+    *index, y, x = axes
+    shape = [min(size, end) for size, end in zip(array.chunks, array.shape, strict=True)]
+    shape[y], shape[x] = array.shape[y], array.shape[x]
+    while index and prod(shape) * array.dtype.itemsize > _MOST_FETCHED_BYTES:
+        deepest = max(index, key=lambda axis: shape[axis])
+        if shape[deepest] == 1:
+            break
+        shape[deepest] = -(-shape[deepest] // 2)
+    return tuple(shape)
 
 
 def _stored(array, folder: Path, place: tuple[int, ...]) -> list:
@@ -90,9 +115,7 @@ def _in_shards(array, folder: Path, codec: dict) -> Iterator[tuple[tuple[int, ..
 
 def _decoding(array) -> dict:
     """Say how chunks are encoded, where imagecodecs can decode them; "compressor" None: else."""
-    metadata = array.metadata.to_dict()
-    other = {"compressor": None, "separator": metadata.get("dimension_separator")}
-    dtype = array.dtype
+    metadata, other, dtype = array.metadata.to_dict(), _by_zarr_alone(array), array.dtype
     if metadata["zarr_format"] == 2:
         name = (metadata["compressor"] or {"id": ""})["id"]
         if metadata["filters"] or name not in _COMPRESSORS | {""} or dtype.kind not in "biuf":
@@ -121,6 +144,10 @@ def _decoding(array) -> dict:
     }
 
 
+def _by_zarr_alone(array) -> dict:
+    return {"compressor": None, "separator": array.metadata.to_dict().get("dimension_separator")}
+
+
 def make_decoder(codec: dict, files: list[str], read: ReadBytes) -> Decode:
     """Give the function that decodes a chunk over the axes of the series; None for an absent one.
 
@@ -131,6 +158,9 @@ def make_decoder(codec: dict, files: list[str], read: ReadBytes) -> Decode:
     decode_bytes = _by_zarr(codec) if codec["compressor"] is None else _by_imagecodecs(codec)
 
     def decode(where: list) -> np.ndarray | None:
+        if where[:5] == _ELSEWHERE:
+            with explained(codec["store"], _KIND):
+                return decode_bytes(where[5:]).transpose(axes)
         key, *known, offset, length = where[:5]
         file = f"{folder}/{key}"
         if known == _ABSENT:
@@ -180,9 +210,13 @@ def _by_zarr(codec: dict):
     import_reader("zarr", "zarr", codec["store"])
     import zarr
 
+    from .remote_store import open_store
     from .zarr import separate
 
-    array = zarr.open_array(codec["folder"], mode="r")
+    if is_remote(codec["store"]):
+        array = zarr.open_array(open_store(codec["store"]), path=codec["folder"], mode="r")
+    else:
+        array = zarr.open_array(codec["folder"], mode="r")
     if codec["separator"]:
         array = separate(array, codec["separator"])
 

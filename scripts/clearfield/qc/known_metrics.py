@@ -40,7 +40,8 @@ ORDER = (
     "background_left_to_signal", "projection", "light_background", "sizes", "series",
     "pixel_noise", "stuck_fraction", "sharpest_edge_px", "least_sharpness", "median_sharpness",
     "background_left_by_noise", "contrast_to_pixel_noise", "cohort_score", "cohort_metric",
-    "cohort_value", "cohort_median", "absent_fraction",
+    "cohort_value", "cohort_median",
+    "unused_channels", "absent_fraction",
 )  # fmt: skip
 """The columns of metrics.tsv. A new one comes last: whoever counts columns finds them as before."""
 _MEANING = {name: text for family in FAMILIES for name, text in family.COLUMNS.items()}

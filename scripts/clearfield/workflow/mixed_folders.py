@@ -131,9 +131,15 @@ def _up_from(folder: str) -> frozenset[str]:
 
 
 def _is_one_stack(folder: str, files: list[str]) -> bool:
-    """Tell by their names whether TIFF files are the planes of one stack."""
+    """Tell by their names whether TIFF files are the planes of one stack.
+
+    Folders may number slices and times (``TimePoint_1/ZStep_2/``); others are stacks of their own.
+    """
     if files and Path(files[0]).parent.joinpath("NDTiff.index").is_file():
         return True
     names = [Path(file).relative_to(folder).as_posix() for file in files]
+    between = {part for name in names for part in name.split("/")[:-1]}
+    if not all({*parse_name(part)[1]} in ({"T"}, {"Z"}) for part in between):
+        return False
     slices = [axes["Z"] for _, axes, _ in map(parse_name, names) if "Z" in axes]
     return len(set(slices)) > 1 and 2 * len(slices) >= len(names)

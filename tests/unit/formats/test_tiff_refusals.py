@@ -106,6 +106,21 @@ def test_a_pointer_of_git_lfs_among_planes(tmp_path):
         open_series(str(tmp_path))
 
 
+@pytest.mark.parametrize("link", [True, False])
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_git_annex_did_not_get(folder, link, tmp_path):
+    key = f"annex/objects/SHA256E-s12345--{'4d7a' * 16}.tif"
+    path = tmp_path / "z0.tif"
+    if link:
+        path.symlink_to(f"../.git/{key}/{key}")
+    else:
+        path.write_text(f"/{key}\n")
+    with pytest.raises(
+        ClearfieldError, match=r"^z0\.tif stands for a file of git-annex .*annex get"
+    ):
+        open_series(str(tmp_path if folder else path))
+
+
 def test_pixels_in_ome_xml(tmp_path):
     (tmp_path / "a.ome").write_text(
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
