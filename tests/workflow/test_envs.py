@@ -231,7 +231,7 @@ def run_each_script(folder: Path, choose_python) -> set[str]:
     raw = str(ROOT / "resources/example/nuclei_low_haze.tif")
     for rule, values in {
         "list_inputs": {"table": "inputs.tsv", "unread": "inputs_unread.tsv"},
-        "load_stack": {"path": raw, "sample": "s", "stack": "s.stack", "threads": "1"},
+        "load_stack": {"path": raw, "sample": "s", "stack": "s.stack"},
         "keep_stack": {"stack": "s.stack", "kept": "kept.ome.tif", "threads": "1"},
         "project_stack": {
             "stack": "s.stack", "projection": "p.ome.tif", "statistics": "p.json", "threads": "1",

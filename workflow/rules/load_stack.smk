@@ -13,7 +13,6 @@ rule load_stack:
         "results/logs/load_stack/{sample}.log",
     conda:
         "../../envs/load_stack.yaml"
-    threads: threads_of
     resources:
         mem_mb=memory_of("load_stack"),
         runtime=runtime_of("load_stack"),
@@ -27,8 +26,7 @@ rule load_stack:
     shell:
         'python "$CLEARFIELD/scripts/load_stack.py"'
         " --path {params.path:q} --sample {wildcards.sample:q} --stack {output.stack:q}"
-        " --fetched {params.fetched:q} --settings {params.settings:q} --threads {threads}"
-        " > {log:q} 2>&1"
+        " --fetched {params.fetched:q} --settings {params.settings:q} > {log:q} 2>&1"
 
 
 rule keep_stack:
@@ -43,7 +41,6 @@ rule keep_stack:
     priority: 10
     conda:
         "../../envs/keep_stack.yaml"
-    threads: threads_of
     resources:
         mem_mb=memory_of("keep_stack"),
         runtime=runtime_of("keep_stack"),
@@ -53,4 +50,4 @@ rule keep_stack:
         code=code_of("keep_stack"),
     shell:
         'python "$CLEARFIELD/scripts/keep_stack.py"'
-        " --stack {input.stack:q} --kept {output.kept:q} --threads {threads} > {log:q} 2>&1"
+        " --stack {input.stack:q} --kept {output.kept:q} > {log:q} 2>&1"
