@@ -1,5 +1,5 @@
-# Takes: a sample's raw file or files. Gives: results/stacks/{sample}.stack, which says where the
-# planes lie (in the raw file itself where that is uncompressed) in the order TCZYX; temporary.
+# Takes: a sample's raw file or files. Gives: results/stacks/{sample}.stack, which says where in them
+# the planes lie, or the parts that they are encoded in, in the order TCZYX; temporary.
 # With load_stack.keep also results/stacks/{sample}.ome.tif, which stays.
 
 

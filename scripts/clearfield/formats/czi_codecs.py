@@ -103,7 +103,7 @@ def decode_tile(
             skip, packed = read_zstd_header(data) if compression == _ZSTD_1 else (0, False)
             if packed and dtype.itemsize != 2:
                 raise ValueError(f"a tile of {dtype.name} whose bytes were put apart")
-            raw = codecs.zstd_decode(data[skip:], out=out.reshape(-1).view(np.uint8))
+            raw = codecs.zstd_decode(memoryview(data)[skip:], out=out.reshape(-1).view(np.uint8))
             if raw.size != size:
                 raise ValueError(f"a tile of {raw.size} bytes instead of {size}")
             if packed:
