@@ -14,7 +14,7 @@ from snakemake.sourcecache import LocalSourceFile
 from snakemake.utils import update_config
 
 from ..errors import ClearfieldError
-from ..jobs.forkserver import start_server
+from ..jobs.forkserver import ADDRESS, start_server
 from .failures import NO_SAMPLES_NAMED, finish_failed_run, start_run
 from .remote_example import EXAMPLE, bring_example
 from .run import Run
@@ -57,6 +57,7 @@ def serve_submission(clone: str, workflow: "Workflow") -> None:
         workflow.remote_exec
         and "--executor" not in sys.argv
         and not workflow.deployment_settings.deployment_method
+        and ADDRESS not in os.environ  # of a second module
         and jobs >= _JOBS_OF_A_SERVER
     ):
         start_server(f"{clone}/scripts")
