@@ -15,6 +15,8 @@ SCRIPTS = (
     "load_stack",
     "keep_stack",
     "project_stack",
+    "estimate_flatfield",
+    "correct_light",
     "subtract_background",
     "save_background",
     "plot_qc",
@@ -141,6 +143,8 @@ _values = rule_values(
     modifier=workflow.modifier.path_modifier,
     longest_min=limit_minutes(workflow.global_resources),
 )
+light_projections, light_profile = _values.light_projections, _values.light_profile
+profile_path = _values.profile_path
 raw_files, raw_path = _values.raw_files, _values.raw_path
 as_it_stands, tables_read = _values.as_it_stands, _values.tables
 minutes = _values.minutes

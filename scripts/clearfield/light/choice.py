@@ -10,7 +10,7 @@ from .flatfield import FEWEST_IMAGES, Estimate
 MOST_IMAGES = 256  # of a channel: more would not change the profile by a tenth of a percent
 MOST_UNCERTAIN = 0.03  # root mean square; the light of most microscopes is more uneven than that
 FLAT = 0.01  # root mean square: a correction of less could do as much harm as good
-DARKEST = 0.2  # of the mean light: a division by less makes more noise than image
+DARKEST = 0.1  # of the mean light: a division by less makes more noise than image
 _SATURATED = 0.1  # of the pixels of an image
 _FULL = tuple(2**bits - 1 for bits in (8, 10, 11, 12, 14, 15, 16))
 

@@ -89,6 +89,22 @@ def rule_values(
     def raw_path(wildcards):
         return run.samples[wildcards.sample].path
 
+    @_for_each_job
+    def light_projections(wildcards):
+        if wildcards.group not in run.light.groups:
+            return f"results/light/no group of this run is called {wildcards.group}"
+        return run.light.projections(wildcards.group)
+
+    @_for_each_job
+    def light_profile(wildcards):
+        """Give the profile that a sample is divided by: its group's, the user's, or none."""
+        own = run.light.profile_of(wildcards.sample)
+        return own or next(iter(as_it_stands(run.light.flat)), [])
+
+    def profile_path(wildcards, input):
+        """Give the same as text: of no file, "{input:q}" would be no argument at all."""
+        return str(input.profile)
+
     def settings_of(rule):
         """Give the function that hands `rule` its settings for a sample, as JSON."""
         return _for_each_job(lambda wildcards: run.settings(wildcards.sample)[rule])
@@ -145,5 +161,6 @@ def rule_values(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
         code_of=code_of, json_of=json_of, as_it_stands=as_it_stands, tables=tables(),
-        minutes=minutes,
+        minutes=minutes, light_projections=light_projections, light_profile=light_profile,
+        profile_path=profile_path,
     )  # fmt: skip

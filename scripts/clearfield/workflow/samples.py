@@ -28,6 +28,7 @@ _INSIDE = re.compile(r"\.oif\.files|\.zarr/.", re.IGNORECASE)
 SHEETS = (".tsv", ".csv")
 # A file name has up to 255; a temporary one also holds a host's name and a process number.
 _NAME_BYTES = 160
+WHOLE_RUN_KEYS = ("samples", "correct_light", "summarize_qc", "explore_parameters")
 INFORMATION = (
     "series_name", "axes", "shape", "dtype", "pixel_size_x_um", "pixel_size_y_um",
     "pixel_size_z_um", "channel_names",
@@ -296,7 +297,7 @@ def _is_group(name: str) -> bool:
 
 def _group_problems(name: str, schema: dict) -> list[str]:
     if name in schema["properties"]:
-        if name in ("samples", "summarize_qc", "explore_parameters"):
+        if name in WHOLE_RUN_KEYS:
             return [f"column {name} holds for the whole run; set it in the config"]
         return [f"column {name} is a table of keys; name one, such as {_a_key(name, schema)}"]
     # What looks like a key would do nothing here, and its user would not know.
@@ -336,7 +337,7 @@ def _header_problems(header: list[str], schema: dict) -> list[str]:
         if _is_group(name):
             problems += _group_problems(name, schema)
             continue
-        if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):
+        if name.split(".")[0] in WHOLE_RUN_KEYS:
             problems.append(f"column {name} holds for the whole run; set it in the config")
             continue
         try:
