@@ -25,7 +25,8 @@ _ROUNDS = 30
 _REWEIGHTED = 10  # of these rounds go by the sum of the distances, which finds the way from far
 _FAR = 4.0  # standard deviations at which a pixel belongs to an object
 _HALF_WIDTH_OF_THIRD = 0.4307  # standard deviations of a Gaussian on each side of its middle
-_TRUSTED = 3.0  # standard errors above which a cosine of the profile is kept
+_TRUSTED = 4.0  # standard errors above which a cosine of the profile is kept
+_DOUBTED = 3.0  # the same for the halves, so that they rather differ too much
 _DARKEST = 1e-3  # of the mean light: no division by less
 
 
@@ -81,8 +82,8 @@ def estimate_gain(cells: np.ndarray, halves: np.ndarray, *, threads: int = 1) ->
     cells = np.asarray(cells, np.float32)
     parts = [cells[~halves], cells[halves]]
     *fits, whole = _fit_all([*parts, cells], threads)
-    gain = _keep_trusted(whole, *fits)
-    smooth = [_keep_trusted(fit, *fits, share=2) for fit in fits]
+    gain = _keep_trusted(whole, *fits, trusted=_TRUSTED)
+    smooth = [_keep_trusted(fit, *fits, trusted=_DOUBTED, share=2) for fit in fits]
     # Each half as it would be corrected by the other, which has seen none of its images.
     swapped = [np.maximum(other, _DARKEST).astype("f4") for other in reversed(smooth)]
     left = _fit_all([part / other for part, other in zip(parts, swapped, strict=True)], threads)
@@ -245,7 +246,7 @@ def _few_cosines(height: int, width: int) -> np.ndarray:
 
 
 def _keep_trusted(
-    gain: np.ndarray, half: np.ndarray, other: np.ndarray, share: int = 1
+    gain: np.ndarray, half: np.ndarray, other: np.ndarray, *, trusted: float, share: int = 1
 ) -> np.ndarray:
     """Keep the cosines of a profile that stand out from the difference of two halves.
 
@@ -259,7 +260,7 @@ def _keep_trusted(
     band = np.round(3 * np.log2(1 + frequency)).astype(int)
     count = np.maximum(np.bincount(band.ravel()), 1)
     variance = share * (np.bincount(band.ravel(), (noise**2).ravel()) / count)[band]
-    kept = factors**2 > _TRUSTED**2 * variance
+    kept = factors**2 > trusted**2 * variance
     kept[0, 0] = True
     smooth = rows @ np.where(kept, factors, 0) @ columns.T
     return smooth / smooth.mean()
