@@ -6,7 +6,7 @@ rule correct_light:
     """Take the camera's offset and the light's unevenness off a projection."""
     input:
         projection="results/projections/{sample}.ome.tif",
-        profile=light_profile,
+        profile=_values.profile_of,
         dark=as_it_stands(RUN.light.dark),
     output:
         corrected="results/corrected/{sample}.ome.tif",
@@ -20,7 +20,7 @@ rule correct_light:
         runtime=runtime_of("correct_light"),
         disk_mb=disk_of("correct_light"),
     params:
-        profile=profile_path,
+        profile=_values.profile_path,
         settings=RUN.light.correct_settings,
         code=code_of("correct_light"),
     shell:

@@ -6,7 +6,7 @@
 rule estimate_flatfield:
     """Estimate the profile of the light that all images of a group share."""
     input:
-        projections=light_projections,
+        projections=_values.light_projections,
         dark=as_it_stands(RUN.light.dark),
     output:
         profile="results/light/groups/{group}.ome.tif",

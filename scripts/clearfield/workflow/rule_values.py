@@ -1,37 +1,19 @@
 """The run in; out come the functions that hand each rule its values, job by job."""
 
-import gc
-import inspect
-from collections.abc import Callable
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
-from snakemake.common import overwrite_function_params
 from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG, PathModifier
-from snakemake.resources import Resource
 
 from ..jobs.codehash import hash_code
 from .resources import job_disk_mb, job_memory_mb, job_runtime_min, job_threads, measure
 from .run import Run
 from .settings import json_text
+from .submissions import limit_minutes
 
-
-def spare_snakemake() -> None:
-    """Let Snakemake 9.27 do less for each of 10,000 samples; no result depends on it.
-
-    Of the millions of objects that it makes nearly all stay. To look for garbage among them as
-    often as Python does by itself takes a tenth of a dry run's time. Snakemake also asks for the
-    parameters of a function up to three times a job, 25 µs each, unless they are noted. It calls
-    the functions of this module by `Resource.evaluate`. Every run fails at its start where one of
-    these names is gone from Snakemake.
-    """
-    gc.set_threshold(100_000, 50, 100)
-    _for_each_job(Resource.evaluate)
-
-
-def _for_each_job(function: Callable) -> Callable:
-    overwrite_function_params(function, inspect.signature(function).parameters)
-    return function
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 
 def _has_prefix(modifier: PathModifier | None) -> bool:
@@ -41,21 +23,16 @@ def _has_prefix(modifier: PathModifier | None) -> bool:
     )
 
 
-def rule_values(
-    run: Run, scripts: str, *, modifier: PathModifier | None = None, longest_min: int | None = None
-) -> SimpleNamespace:
+def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     """Give the functions that rules name as their inputs, params and resources.
 
     Parameters
     ----------
     run : Run
         The checked config and its samples.
-    scripts : str
-        Folder of the rules' scripts.
-    modifier : PathModifier, optional
-        Snakemake's, which puts the `prefix:` of a module before paths.
-    longest_min : int, optional
-        The minutes that no job may ask for more than.
+    workflow : Workflow
+        Snakemake's. Its path modifier puts the `prefix:` of a module before paths; its resources
+        may name the minutes that no job may ask for more than.
 
     Returns
     -------
@@ -63,9 +40,13 @@ def rule_values(
         ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
-        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables`` is what
-        summarize_qc reads. ``minutes`` keeps a time within the limit.
+        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables_read`` is
+        what summarize_qc reads. ``light_projections``, ``profile_of``, ``profile_path`` and
+        ``facts_path`` are of the light's profiles alone. ``minutes`` keeps a time within the limit.
     """
+    scripts = f"{run.clone}/scripts"
+    modifier = workflow.modifier.path_modifier
+    longest_min = limit_minutes(workflow.global_resources)
     prefixed = _has_prefix(modifier)
 
     def as_it_stands(files):
@@ -80,23 +61,19 @@ def rule_values(
         """Give the minutes to ask for."""
         return min(wanted, longest_min or wanted)
 
-    @_for_each_job
     def raw_files(wildcards):
         files = as_it_stands(run.samples[wildcards.sample].files)
         return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
-    @_for_each_job
     def raw_path(wildcards):
         return run.samples[wildcards.sample].path
 
-    @_for_each_job
     def light_projections(wildcards):
         if wildcards.group not in run.light.groups:
             return f"results/light/no group of this run is called {wildcards.group}"
         return run.light.projections(wildcards.group)
 
-    @_for_each_job
-    def light_profile(wildcards):
+    def profile_of(wildcards):
         """Give the profile that a sample is divided by: its group's, the user's, or none."""
         own = run.light.profile_of(wildcards.sample)
         return own or next(iter(as_it_stands(run.light.flat)), [])
@@ -105,9 +82,13 @@ def rule_values(
         """Give the same as text: of no file, "{input:q}" would be no argument at all."""
         return str(input.profile)
 
+    def facts_path(wildcards, input):
+        """List what is known of the light, as JSON."""
+        return json_text(list(input.light))
+
     def settings_of(rule):
         """Give the function that hands `rule` its settings for a sample, as JSON."""
-        return _for_each_job(lambda wildcards: run.settings(wildcards.sample)[rule])
+        return lambda wildcards: run.settings(wildcards.sample)[rule]
 
     def code_of(rule):
         """Hash a rule's script and what it imports, so that content decides over re-runs."""
@@ -117,7 +98,6 @@ def rule_values(
         """Give a section of the config that holds for the whole run, as JSON."""
         return json_text(run.config[section])
 
-    @_for_each_job
     def source_of(wildcards):
         """Say how a stack was loaded: the stack itself is temporary, and gone when this changes."""
         return f"{run.settings(wildcards.sample)['load_stack']} {code_of('load_stack')}"
@@ -125,14 +105,12 @@ def rule_values(
     def geometry(wildcards):
         return measure(run.samples[wildcards.sample].files)
 
-    @_for_each_job
     def threads_of(wildcards):
         return job_threads(geometry(wildcards))
 
     def memory_of(rule):
         """Give the function that estimates a rule's memory in MB, more on each try."""
 
-        @_for_each_job
         def memory(wildcards, attempt):
             config = run.config_of(wildcards.sample)
             return job_memory_mb(rule, geometry(wildcards), config) * attempt
@@ -142,7 +120,6 @@ def rule_values(
     def runtime_of(rule):
         """Give the function that estimates a rule's time in minutes, more on each try."""
 
-        @_for_each_job
         def runtime(wildcards, attempt):
             return minutes(job_runtime_min(rule, geometry(wildcards)) * attempt)
 
@@ -151,7 +128,6 @@ def rule_values(
     def disk_of(rule):
         """Give the function that estimates what a rule writes, in MB."""
 
-        @_for_each_job
         def disk(wildcards):
             return job_disk_mb(rule, geometry(wildcards), run.config_of(wildcards.sample))
 
@@ -160,7 +136,8 @@ def rule_values(
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands, tables=tables(),
-        minutes=minutes, light_projections=light_projections, light_profile=light_profile,
-        profile_path=profile_path,
+        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands,
+        tables_read=tables(), minutes=minutes, json_text=json_text,
+        light_projections=light_projections, profile_of=profile_of, profile_path=profile_path,
+        facts_path=facts_path,
     )  # fmt: skip
