@@ -42,7 +42,7 @@ def draw_light(group: str, found: Group, channels: list[Channel]) -> Figure:
     """
     shown = channels[:_MOST_ROWS]
     figure = new_figure(_WIDTH, _TOP + _ROW * len(shown))
-    add_text(figure, 20, 24, f"Light of {shorten(group, 60)}", size=14, weight="bold")
+    add_text(figure, 20, 24, f"The light of {shorten(group, 60)}", size=14, weight="bold")
     height, width = found.shape
     text = f"{width} × {height} px; 1 is the mean light"
     if len(channels) > len(shown):

@@ -46,7 +46,7 @@ class Light:
     def __init__(self, settings: dict, samples: dict[str, Sample], source: str) -> None:
         self._settings = settings
         self.estimates = settings["flatfield"] == "estimate"
-        self.is_on = settings["flatfield"] != "none" or settings["offset"] != 0
+        self.is_on = light_is_corrected(settings)
         self.planes = CORRECTED if self.is_on else PROJECTED
         self.groups: dict[str, list[str]] = {}
         self._group_of: dict[str, str] = {}
@@ -126,6 +126,17 @@ class Light:
     def correct_settings(self) -> str:
         """Give what correct_light is handed, as JSON."""
         return json_text({key: self._settings[key] for key in ("offset", "flatfield")})
+
+
+def light_is_corrected(settings: dict) -> bool:
+    """Tell whether ``correct_light`` of the config asks for anything.
+
+    Examples
+    --------
+    >>> light_is_corrected({"offset": 0, "flatfield": "none"})
+    False
+    """
+    return settings["flatfield"] != "none" or settings["offset"] != 0
 
 
 def safe_name(name: str) -> str:
