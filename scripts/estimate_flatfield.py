@@ -20,7 +20,8 @@ def estimate_flatfield(
         Takes ``{group}_{channel}.ome.tif``, each profile as it was estimated.
     group : str
     settings : dict
-        ``offset`` of the config. Standard input names the projections, a path a line.
+        ``offset`` of the config. Standard input names the projections, or the stacks, a path a
+        line.
     threads : int
     """
     import json

@@ -1,4 +1,4 @@
-# Takes: the projections of all samples of a group. Gives: the profile of the light that they share, a
+# Takes: the projections of all samples of a group, or their stacks. Gives: the profile of the light that they share, a
 # plane for each channel, what is known of it, and a figure; beside them
 # results/light/{group}_{channel}.ome.tif, whose channels only the files know. Off by default.
 
@@ -6,7 +6,8 @@
 rule estimate_flatfield:
     """Estimate the profile of the light that all images of a group share."""
     input:
-        projections=_values.light_projections,
+        images=_values.light_images,
+        raw=_values.light_raw,
         dark=as_it_stands(RUN.light.dark),
     output:
         profile="results/light/groups/{group}.ome.tif",
@@ -29,11 +30,12 @@ rule estimate_flatfield:
         mem_mb=1500,
         runtime=minutes(60),
     params:
+        source=_values.light_source,
         settings=RUN.light.estimate_settings,
         code=code_of("estimate_flatfield"),
     shell:
         # On standard input: 10,000 names do not fit on a command line.
-        "printf '%s\\n' {input.projections:q} | python \"$CLEARFIELD/scripts/estimate_flatfield.py\""
+        "printf '%s\\n' {input.images:q} | python \"$CLEARFIELD/scripts/estimate_flatfield.py\""
         " --profile {output.profile:q} --facts {output.facts:q} --figure {output.figure:q}"
         ' --folder "$(dirname {output.figure:q})" --group {wildcards.group:q}'
         " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"

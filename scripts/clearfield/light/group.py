@@ -1,4 +1,4 @@
-"""The projections of a group in; out comes what each channel tells of the light.
+"""The projections, or the stacks, of a group in; out comes what each channel tells of the light.
 
 A channel is known by its name. Only `choice.MOST_IMAGES` of the planes are read, one at a time, and
 their cells are all that is held: 64 kB an image, whatever its size.
@@ -18,6 +18,7 @@ from .choice import choose_planes, judge, split_halves, why_left_out
 from .correction import offsets_in
 from .flatfield import FEWEST_IMAGES, Estimate, coarsen, estimate_gain, expand_gain
 from .given_images import read_given, unique_names
+from .stack_planes import MiddlePlanes
 
 _SHOWN = 20  # of the planes that were left out, in the facts
 
@@ -56,7 +57,14 @@ class Channel(NamedTuple):
 
 
 class Group:
-    """Projections that share their light.
+    """Images that share their light.
+
+    Parameters
+    ----------
+    paths : list of str
+        Projections, or .stack files, of which the middle planes are taken.
+    offset : float or str
+        Grey levels, or the path of dark frames.
 
     Attributes
     ----------
@@ -70,9 +78,13 @@ class Group:
     """
 
     def __init__(self, paths: list[str], offset: float | str) -> None:
-        self._files: dict[str, OmeTiff] = {}
+        self._files: dict[str, OmeTiff | MiddlePlanes] = {}
         for path in sorted(paths):
-            self._files[Path(path).name.removesuffix(".ome.tif")] = read_ome_tiff(path)
+            name = Path(path).name
+            if name.endswith(".stack"):
+                self._files[name.removesuffix(".stack")] = MiddlePlanes(path)
+            else:
+                self._files[name.removesuffix(".ome.tif")] = read_ome_tiff(path)
         if not self._files:
             raise ClearfieldError("estimate_flatfield has no projections; name some samples")
         shapes = Counter(tuple(file.shape[2:]) for file in self._files.values())

@@ -10,6 +10,7 @@ from ..errors import ClearfieldError
 from .samples import Sample
 from .settings import json_text
 
+STACK = "results/stacks/{sample}.stack"
 PROJECTED = "results/projections/{sample}.ome.tif"
 CORRECTED = "results/corrected/{sample}.ome.tif"
 ALL = "all"  # the group of a run without groups
@@ -44,7 +45,7 @@ class Light:
     """
 
     def __init__(self, settings: dict, samples: dict[str, Sample], source: str) -> None:
-        self._settings = settings
+        self._settings, self._samples = settings, samples
         self.estimates = settings["flatfield"] == "estimate"
         self.is_on = light_is_corrected(settings)
         self.planes = CORRECTED if self.is_on else PROJECTED
@@ -94,9 +95,18 @@ class Light:
             self.groups.setdefault(group, []).append(name)
             self._group_of[name] = group
 
-    def projections(self, group: str) -> list[str]:
-        """List the projections that a group's profile is estimated from."""
-        return [PROJECTED.format(sample=name) for name in self.groups[group]]
+    def images(self, group: str) -> list[str]:
+        """List what a group's profile is estimated from: projections, or stacks."""
+        of_planes = self._settings["apply_to"] == "planes"
+        pattern = STACK if of_planes else PROJECTED
+        return [pattern.format(sample=name) for name in self.groups.get(group, ())]
+
+    def raw_files(self, group: str) -> list[str]:
+        """List the raw files that the stacks of a group point into."""
+        if self._settings["apply_to"] != "planes":
+            return []
+        names = self.groups.get(group, ())
+        return list(dict.fromkeys(file for name in names for file in self._samples[name].files))
 
     @property
     def facts(self) -> list[str]:

@@ -41,8 +41,8 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
         ``as_it_stands`` takes files and keeps the prefix away from them. ``tables_read`` is
-        what summarize_qc reads. ``light_projections``, ``profile_of``, ``profile_path`` and
-        ``facts_path`` are of the light's profiles alone. ``minutes`` keeps a time within the limit.
+        what summarize_qc reads. ``minutes`` keeps a time within the limit. ``light_images`` to
+        ``facts_path`` are for the rules of the light.
     """
     scripts = f"{run.clone}/scripts"
     modifier = workflow.modifier.path_modifier
@@ -68,10 +68,20 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     def raw_path(wildcards):
         return run.samples[wildcards.sample].path
 
-    def light_projections(wildcards):
-        if wildcards.group not in run.light.groups:
-            return f"results/light/no group of this run is called {wildcards.group}"
-        return run.light.projections(wildcards.group)
+    def light_images(wildcards):
+        """List what a group's profile is estimated from."""
+        missing = [f"results/light/no group of this run is called {wildcards.group}"]
+        return run.light.images(wildcards.group) or missing
+
+    def light_raw(wildcards):
+        return as_it_stands(run.light.raw_files(wildcards.group))
+
+    def light_source(wildcards):
+        """Say how the stacks were loaded: they are temporary, and gone when this changes."""
+        if not run.light.raw_files(wildcards.group):
+            return ""
+        ways = {run.settings(name)["load_stack"] for name in run.light.groups[wildcards.group]}
+        return f"{sorted(ways)} {code_of('load_stack')}"
 
     def profile_of(wildcards):
         """Give the profile that a sample is divided by: its group's, the user's, or none."""
@@ -138,6 +148,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
         code_of=code_of, json_of=json_of, as_it_stands=as_it_stands,
         tables_read=tables(), minutes=minutes, json_text=json_text,
-        light_projections=light_projections, profile_of=profile_of, profile_path=profile_path,
+        light_images=light_images, light_raw=light_raw, light_source=light_source,
+        profile_of=profile_of, profile_path=profile_path,
         facts_path=facts_path,
     )  # fmt: skip
