@@ -7,7 +7,7 @@ rule correct_light:
     input:
         projection="results/projections/{sample}.ome.tif",
         profile=_values.profile_of,
-        dark=as_it_stands(RUN.light.dark),
+        dark=_values.light_dark,
     output:
         corrected="results/corrected/{sample}.ome.tif",
     log:

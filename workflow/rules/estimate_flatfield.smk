@@ -8,7 +8,7 @@ rule estimate_flatfield:
     input:
         images=_values.light_images,
         raw=_values.light_raw,
-        dark=as_it_stands(RUN.light.dark),
+        dark=_values.light_dark,
     output:
         profile="results/light/groups/{group}.ome.tif",
         facts="results/light/groups/{group}.json",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..stack.description import Planes, read_stack
+from ..stack.description import read_stack
 
 
 class MiddlePlanes:
@@ -18,7 +18,6 @@ class MiddlePlanes:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
         self._stack = stack = read_stack(path)
         times, channels, self._depth, height, width = stack.shape
         self.shape = (times, channels, height, width)
@@ -27,19 +26,9 @@ class MiddlePlanes:
         # One plane holds the offset once, whatever becomes of it later.
         self.provenance = {"project_stack": {"method": "max", "first_plane": 0, "last_plane": 0}}
 
-    def plane(self, time: int, channel: int) -> "_Plane":
-        """Give the middle plane of a time and channel: rows to be sliced."""
-        return _Plane(self._stack.open(self._path), (time, channel, self._depth // 2))
-
-
-class _Plane:
-    ndim = 2
-
-    def __init__(self, planes: Planes, index: tuple[int, int, int]) -> None:
-        self._planes, self._index = planes, index
-        self.shape = tuple(planes.stack.shape[3:])
-        self.dtype = np.dtype(planes.stack.dtype)
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        first, last, _ = rows.indices(self.shape[0])
-        return self._planes.rows(self._index, first, last)
+    def plane(self, time: int, channel: int) -> np.ndarray:
+        """Read the middle plane of a time and channel."""
+        planes = self._stack.open()
+        plane = planes[time, channel, self._depth // 2]
+        planes.check()
+        return plane

@@ -45,7 +45,7 @@ class Light:
     """
 
     def __init__(self, settings: dict, samples: dict[str, Sample], source: str) -> None:
-        self._settings, self._samples = settings, samples
+        self._settings = settings
         self.estimates = settings["flatfield"] == "estimate"
         self.is_on = light_is_corrected(settings)
         self.planes = CORRECTED if self.is_on else PROJECTED
@@ -101,12 +101,9 @@ class Light:
         pattern = STACK if of_planes else PROJECTED
         return [pattern.format(sample=name) for name in self.groups.get(group, ())]
 
-    def raw_files(self, group: str) -> list[str]:
-        """List the raw files that the stacks of a group point into."""
-        if self._settings["apply_to"] != "planes":
-            return []
-        names = self.groups.get(group, ())
-        return list(dict.fromkeys(file for name in names for file in self._samples[name].files))
+    def of_planes(self, group: str) -> list[str]:
+        """List the samples of a group, where its profile is estimated from their stacks."""
+        return self.groups.get(group, []) if self._settings["apply_to"] == "planes" else []
 
     @property
     def facts(self) -> list[str]:
