@@ -26,8 +26,8 @@ THUMBNAIL = 360  # px wide
 THUMBNAILS_BYTES = 12_000_000  # all of them together
 FIRST_COLUMNS = ("sample", "time", "channel", "channel_name", "status", "reason")
 OPEN_COLUMNS = (
-    *FIRST_COLUMNS, "radius_px", "recommended_radius_px", "saturated_fraction",
-    "unevenness_ratio", "contrast_to_noise_after", "signal_survived",
+    *FIRST_COLUMNS, "radius_px", "recommended_radius_px", "recommended_smooth_px",
+    "saturated_fraction", "unevenness_ratio", "contrast_to_noise_after", "signal_survived",
 )  # fmt: skip
 """Columns that the table shows at first; the others wait behind a button."""
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from types import ModuleType
 
 from ..errors import ClearfieldError
-from .known_methods import method_of
+from .known_methods import method_of, used_sizes
 
 # ASSUME: x and y that differ by less than this ratio are one pixel size, rounded differently.
 SQUARE_TOLERANCE = 1e-3
@@ -32,8 +32,8 @@ def resolve_channels(
     Returns
     -------
     list of dict
-        ``name, method, light_background``, the sizes in px by name, and ``sizes_um``: the same
-        sizes in µm after rounding, None where the calibration is unknown.
+        ``name, method, light_background``, the sizes in px by name (without a `smooth` of 0), and
+        ``sizes_um``: the same sizes in µm after rounding, None where the calibration is unknown.
 
     Raises
     ------
@@ -66,7 +66,8 @@ def resolve_channels(
     resolved = []
     for name, choice in zip(channel_names, chosen, strict=True):
         method = method_of(choice)
-        sizes = {size: choice[method.NAME][size] for size in method.SIZES}
+        given = choice[method.NAME]
+        sizes = {size: given[size] for size in used_sizes({**given, "method": method.NAME})}
         if settings["unit"] == "um":
             sizes = {
                 size: _to_pixels(method, size, um, pixel, sample) for size, um in sizes.items()
@@ -146,16 +147,20 @@ def _require_pixel(
     )
 
 
-def _to_pixels(method: ModuleType, size: str, um: float, pixel: float, sample: str) -> int:
-    """Round to whole pixels; a square window to the nearest odd number of them.
+def _to_pixels(method: ModuleType, size: str, um: float, pixel: float, sample: str) -> float:
+    """Round to whole pixels; a square window to the nearest odd number of them, a blur not at all.
 
     Examples
     --------
     >>> tophat, minmax = method_of({"method": "tophat"}), method_of({"method": "minmax"})
     >>> _to_pixels(tophat, "radius", 2.6, 0.5, "a"), _to_pixels(minmax, "min_size", 2.0, 0.5, "a")
     (5, 5)
+    >>> _to_pixels(tophat, "smooth", 0.6, 0.5, "a")
+    1.2
     """
     exact = um / pixel
+    if size in method.SMOOTHING:
+        return round(exact, 4)
     pixels = 2 * math.floor(exact / 2) + 1 if method.ODD else math.floor(exact + 0.5)
     if exact < 0.5 and size not in method.MAY_VANISH:
         raise ClearfieldError(

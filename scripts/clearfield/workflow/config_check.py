@@ -246,6 +246,8 @@ def _impossible_method(choice: dict, subtract: dict, name: str) -> Iterable[str]
     sizes = choice.get(method.NAME, {})
     for size in method.SIZES if subtract["unit"] == "px" else ():
         value = sizes[size]
+        if size in method.SMOOTHING:
+            continue
         if method.WHOLE and not float(value).is_integer():
             yield (
                 f"{name}.{method.NAME}.{size} is {value} px, but must be a whole number; "

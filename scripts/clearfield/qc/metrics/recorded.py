@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...methods.channels import MEANT
-from ...methods.known_methods import method_of
+from ...methods.known_methods import method_of, used_sizes
 from ..rules import Finding, Row, advice
 
 COLUMNS = {
@@ -49,7 +49,7 @@ def describe_sizes(channel: dict) -> str:
     sizes = [
         f"{size} {channel[size]:g} px"
         + (f" ({micrometres[size]:.4g} µm)" if size in micrometres else "")
-        for size in method_of(channel).SIZES
+        for size in used_sizes(channel)
     ]
     options = [f"{name} {'on' if channel[name] else 'off'}" for name in method_of(channel).OPTIONS]
     return "; ".join([*sizes, *options])
