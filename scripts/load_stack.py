@@ -3,11 +3,16 @@
 from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
-def load_stack(path: str, sample: str, stack: str, settings: dict, threads: int) -> None:
-    """Write to `stack` where the planes of `path` lie, or the decoded planes themselves."""
+def load_stack(
+    path: str, sample: str, stack: str, settings: dict, threads: int, fetched: str | None = None
+) -> None:
+    """Write to `stack` where the planes of `path` lie, or the decoded planes themselves.
+
+    `fetched` is where a file was copied to whose path is an address.
+    """
     from clearfield.stack.loading import load
 
-    found = load(path, stack, settings, threads=threads)
+    found = load(fetched or path, stack, settings, threads=threads, copied=bool(fetched))
     how = "decoded" if found.files == [""] else "used in place"
     source = found.source
     if "series_in_file" in source:

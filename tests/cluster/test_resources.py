@@ -95,6 +95,8 @@ def run_job(
         ((2, 8192, 8192), "uint16", None, "max", "tophat"),
         ((2, 8192, 8192), "float32", None, "max", "dog"),
         ((2, 12288, 12288), "uint16", None, "max", "tophat"),
+        ((12, 2048, 2048), "uint16", None, "max", "tophat, smooth"),
+        ((2, 8192, 8192), "uint16", None, "max", "tophat, smooth"),
     ],
 )
 def test_estimates_lie_within_a_factor_of_two(
@@ -104,7 +106,8 @@ def test_estimates_lie_within_a_factor_of_two(
     write_stack(raw, shape, dtype, compression)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     config["project_stack"]["method"] = projection
-    config["subtract_background"]["method"] = method
+    config["subtract_background"]["method"], _, smooth = method.partition(", ")
+    config["subtract_background"]["tophat"]["smooth"] = int(bool(smooth))
     geometry = measure((str(raw),))
     assert geometry.depth == shape[0]
     assert geometry.plane_pixels == shape[1] * shape[2]

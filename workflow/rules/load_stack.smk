@@ -20,13 +20,15 @@ rule load_stack:
         disk_mb=disk_of("load_stack"),
     params:
         path=raw_path,
+        fetched=raw_copy,
         version=version_of,
         settings=settings_of("load_stack"),
         code=code_of("load_stack"),
     shell:
         'python "$CLEARFIELD/scripts/load_stack.py"'
         " --path {params.path:q} --sample {wildcards.sample:q} --stack {output.stack:q}"
-        " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"
+        " --fetched {params.fetched:q} --settings {params.settings:q} --threads {threads}"
+        " > {log:q} 2>&1"
 
 
 rule keep_stack:

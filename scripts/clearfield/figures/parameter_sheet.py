@@ -7,13 +7,15 @@ is negative stays negative. Filters shared by several panels run once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ClearfieldError
+from ..methods.known_methods import used_sizes
 from ..qc.measurement import measure_plane
+from ..qc.recommended_methods import recommended_methods
 from .canvas import BLUE, GREY, SKY, add_pixels, add_text, new_figure, shorten
 from .grey_image import fit, grey_range, panel_size, shrink, to_grey
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..qc.granulometry import Granulometry
 
-PANEL, GAP, CAPTION, MARGIN, TOP = 190, 16, 54, 28, 122
+PANEL, GAP, CAPTION, MARGIN, TOP = 190, 16, 68, 28, 122
 NOTHING_CLIPPED = {"clipped_low": 0, "clipped_high": 0}
 
 
@@ -67,8 +69,9 @@ def list_trials(
     sizes : Granulometry
         Of the same plane.
     settings : dict
-        ``light_background``; ``min_sizes`` and ``max_sizes`` (odd, px), ``radii`` (px),
-        ``low_sigmas`` and ``high_sigmas`` (px), lists that may be empty.
+        ``light_background``; ``recommended``: whether to begin with each method at the sizes that
+        are recommended; ``radii`` and ``smooths``, ``min_sizes`` and ``max_sizes`` (odd),
+        ``low_sigmas`` and ``high_sigmas``, ``ball_radii``: lists in px that may be empty.
     pixel_size_um : dict
         ``x``, ``y`` in µm, or None.
     threads : int, optional
@@ -76,13 +79,17 @@ def list_trials(
     Yields
     ------
     Trial
-        Rows of the grids are minimum sizes, radii and high sigmas.
+        Those of `recommended` have its name as their method. Rows of the grids are minimum sizes,
+        radii and high sigmas.
 
     Raises
     ------
     ClearfieldError
         For sizes that the filters do not take.
     """
+    from ..filters.gaussian import gaussian
+    from ..methods.subtraction import estimate_background
+
     light = settings["light_background"]
     wide = np.float32 if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
 
@@ -102,12 +109,33 @@ def list_trials(
         return np.subtract(*pair, dtype=wide)
 
     size = panel_size(image.shape, PANEL)
-    if settings["radii"]:
-        from ..filters.morphology import closing, opening
+    known = image.dtype.name in ("uint8", "uint16", "float32")  # to ImageJ, and so to its ball
 
-        for row, radius in enumerate(settings["radii"]):
-            background = (closing if light else opening)(image, radius, threads=threads)
-            yield trial("tophat", row, 0, f"radius {radius}", subtract(background), radius=radius)
+    def apply(block: str, row: int, column: int, caption: str, used: dict) -> Trial:
+        background = estimate_background(image, light_background=light, threads=threads, **used)
+        if used["method"] == "dog":
+            small = gaussian(image, used["low_sigma"], threads=threads)
+            result = background - small if light else small - background
+        else:
+            result = subtract(background)
+        own = trial(used["method"], row, column, caption, result, **_without(used, "method"))
+        return replace(own, method=block)
+
+    if settings["recommended"]:
+        chosen = recommended_methods(sizes).items()
+        for column, (label, used) in enumerate(
+            (label, used) for label, used in chosen if known or used["method"] != "rolling_ball"
+        ):
+            yield apply("recommended", 0, column, label + "\n" + _caption(used), used)
+    for row, radius in enumerate(settings["radii"]):
+        for column, smooth in enumerate(settings["smooths"]):
+            used = {"method": "tophat", "radius": radius, "smooth": smooth}
+            yield apply("tophat", row, column, _caption(used), used)
+    for row, radius in enumerate(settings["ball_radii"] if known else ()):
+        for column, paraboloid in enumerate((False, True)):
+            used = {"method": "rolling_ball", "radius": radius, "smooth": True}
+            used["paraboloid"] = paraboloid
+            yield apply("rolling_ball", row, column, _caption(used), used)
     if settings["min_sizes"] and settings["max_sizes"]:
         from ..filters.morphology import maximum_filter, minimum_filter
 
@@ -128,8 +156,6 @@ def list_trials(
                     min_size=low, max_size=high,
                 )  # fmt: skip
     if settings["low_sigmas"] and settings["high_sigmas"]:
-        from ..filters.gaussian import gaussian
-
         small = [gaussian(image, sigma, threads=threads) for sigma in settings["low_sigmas"]]
         for row, high in enumerate(settings["high_sigmas"]):
             large = gaussian(image, high, threads=threads)
@@ -178,7 +204,10 @@ def draw_trials(
     # Captions need their width, however narrow the image.
     across = max(across, 150)
     blocks = [
-        ("tophat", "Top-hat", "disk radius, px", 1, len(settings["radii"])),
+        (
+            "tophat", "Top-hat", "disk radius, smooth, px",
+            len(settings["smooths"]), len(settings["radii"]),
+        ),
         (
             "minmax",
             "Minimum, then maximum filter" if not settings["light_background"]
@@ -191,12 +220,22 @@ def draw_trials(
             "dog", "Difference of Gaussians", "sigmas, px",
             len(settings["low_sigmas"]), len(settings["high_sigmas"]),
         ),
+        (
+            "rolling_ball", "Rolling ball, sliding paraboloid", "radius, px", 2,
+            len(settings["ball_radii"]),
+        ),
     ]  # fmt: skip
     shown = {trial.method for trial in trials}
     blocks = [block for block in blocks if block[0] in shown]
     columns = 1 + sum(block[3] for block in blocks)
-    width = max(900, 2 * MARGIN + columns * across + len(blocks) * 2 * GAP)
-    height = TOP + max([2, *(block[4] for block in blocks)]) * down + GAP
+    beside = [trial for trial in trials if trial.method == "recommended"]
+    first = TOP + bool(beside) * (down + CAPTION + GAP)  # below the methods side by side
+    width = max(
+        900,
+        2 * MARGIN + columns * across + len(blocks) * 2 * GAP,
+        2 * MARGIN + 2 * GAP + (1 + len(beside)) * across,
+    )
+    height = first + max([2, *(block[4] for block in blocks)]) * down + GAP
     figure = new_figure(width, height)
     add_text(figure, MARGIN, 26, shorten(title, width // 13), fontsize=14, fontweight="bold")
     add_text(figure, MARGIN, 52, shorten(subtitle, width // 7), color=GREY)
@@ -213,31 +252,76 @@ def draw_trials(
             f"largest {sizes.largest_diameter_px:.3g} px",
             f"advised radius {sizes.recommended_radius_px} px",
         ]
+        if sizes.smoothing is not None and sizes.smoothing.sigma_px > 0:
+            lines += [f"or {sizes.smoothing.radius_px} px, smooth {sizes.smoothing.sigma_px:g} px"]
     lines += [
         "", "kept: signal of the objects", "uneven: background, of before",
         "CNR: contrast-to-noise", "negative: pixels below 0",
+        "left: in the background, of its noise",
     ]  # fmt: skip
     for index, line in enumerate(lines):
         add_text(figure, MARGIN, TOP + size[0] + 20 + 17 * index, line, fontsize=8.5, color=GREY)
 
     x = MARGIN + across + 2 * GAP
+    if beside:
+        high = max(grey_range([trial.image for trial in beside])[1], 1e-12)
+        add_text(figure, x, TOP - 38, "Each method at its advised size", fontsize=11,
+                 fontweight="bold")  # fmt: skip
+        add_text(figure, x, TOP - 20, _scale(high), fontsize=8, color=GREY)
+        for trial in beside:
+            _draw_trial(figure, trial, x + trial.column * across, TOP, size[0], high)
     for method, name, what, wide, _ in blocks:
         own = [trial for trial in trials if trial.method == method]
         high = max(grey_range([trial.image for trial in own])[1], 1e-12)
-        add_text(figure, x, TOP - 38, name, fontsize=11, fontweight="bold")
-        add_text(figure, x, TOP - 20, what, fontsize=8, color=GREY)
+        add_text(figure, x, first - 38, name, fontsize=11, fontweight="bold")
+        add_text(figure, x, first - 20, what, fontsize=8, color=GREY)
         if wide > 1:
-            note = f"black 0, white {high:.4g}, blue negative"
-            add_text(figure, x + 240, TOP - 20, note, fontsize=8, color=GREY)
+            add_text(figure, x + 200, first - 20, _scale(high), fontsize=8, color=GREY)
         for trial in own:
-            left, top = x + trial.column * across, TOP + trial.row * down
-            add_pixels(figure, _signed(trial.image, high), left, top)
-            top += size[0]
-            add_text(figure, left, top + 10, trial.caption, fontsize=8.5)
-            for line, text in enumerate(_merit(trial.merit)):
-                add_text(figure, left, top + 26 + 14 * line, text, fontsize=8, color=BLUE)
+            left, top = x + trial.column * across, first + trial.row * down
+            _draw_trial(figure, trial, left, top, size[0], high)
         x += wide * across + 2 * GAP
     return figure
+
+
+def _scale(high: float) -> str:
+    return f"black 0, white {high:.4g}, blue negative"
+
+
+def _draw_trial(figure: Figure, trial: Trial, left: int, top: int, tall: int, high: float) -> None:
+    """Draw a panel, and below it its sizes and its figures of merit."""
+    add_pixels(figure, _signed(trial.image, high), left, top)
+    top += tall
+    for line in trial.caption.split("\n"):
+        add_text(figure, left, top + 10, line, fontsize=8.5)
+        top += 16
+    for text in _merit(trial.merit):
+        add_text(figure, left, top + 10, text, fontsize=8, color=BLUE)
+        top += 14
+
+
+def _without(settings: dict, name: str) -> dict:
+    return {key: value for key, value in settings.items() if key != name}
+
+
+def _caption(channel: dict) -> str:
+    """Write the sizes of a channel in a few words.
+
+    Examples
+    --------
+    >>> _caption({"method": "tophat", "radius": 9, "smooth": 1.0})
+    'radius 9, smooth 1'
+    >>> _caption({"method": "rolling_ball", "radius": 9, "smooth": True, "paraboloid": True})
+    'paraboloid, radius 9'
+    """
+    sizes = used_sizes(channel)
+    if channel["method"] == "minmax":
+        text = f"windows {channel['min_size']}"
+        return text + (f", smooth {channel['smooth']:g}" if "smooth" in sizes else "")
+    if channel["method"] == "dog":
+        return f"sigma {channel['low_sigma']:g}, {channel['high_sigma']:g}"
+    text = ", ".join(f"{size} {channel[size]:g}" for size in sizes)
+    return "paraboloid, " * bool(channel.get("paraboloid")) + text
 
 
 def _signed(image: np.ndarray, high: float) -> np.ndarray:
@@ -255,22 +339,23 @@ def _signed(image: np.ndarray, high: float) -> np.ndarray:
     return rgba
 
 
-def _merit(merit: dict[str, float]) -> tuple[str, str]:
-    """Write the figures of merit in two lines.
+def _merit(merit: dict[str, float]) -> tuple[str, str, str]:
+    """Write the figures of merit in three lines.
 
     Examples
     --------
     >>> _merit({"signal_survived": 0.5, "unevenness_ratio": 0.104, "negative_fraction": 0.0,
-    ...         "contrast_to_noise_after": 12.34})
-    ('kept 50 %, uneven 10 %', 'CNR 12, negative 0 %')
+    ...         "contrast_to_noise_after": 12.34, "background_left_sigma": 1.44})
+    ('kept 50 %, uneven 10 %', 'CNR 12, negative 0 %', 'left 1.4 σ')
     """
 
     def percent(name: str) -> str:
         return f"{100 * merit[name]:.0f} %" if np.isfinite(merit[name]) else "–"
 
-    contrast = merit["contrast_to_noise_after"]
+    contrast, left = merit["contrast_to_noise_after"], merit["background_left_sigma"]
     shown = "–" if np.isnan(contrast) else f"{contrast:.{1 if contrast < 10 else 0}f}"
     return (
         f"kept {percent('signal_survived')}, uneven {percent('unevenness_ratio')}",
         f"CNR {shown}, negative {percent('negative_fraction')}",
+        f"left {left:.1f} σ" if np.isfinite(left) else "left –",
     )

@@ -195,7 +195,7 @@ def find_background(
     """
     if channel["method"] == "none":
         return np.broadcast_to(np.zeros((), projection.dtype), projection.shape)
-    if not method_of(channel).FLOAT_BACKGROUND and not any(
+    if not method_of(channel).has_float_background(channel) and not any(
         clipped[count] for count in ("clipped_low", "clipped_high", "nonfinite")
     ):
         offset = output.get("offset", 0) if output["negative"] == "offset" else 0

@@ -26,8 +26,8 @@ THUMBNAIL = 360  # px wide
 THUMBNAILS_BYTES = 12_000_000  # all of them together
 FIRST_COLUMNS = ("sample", "time", "channel", "channel_name", "status", "reason")
 OPEN_COLUMNS = (
-    *FIRST_COLUMNS, "radius_px", "recommended_radius_px", "saturated_fraction",
-    "unevenness_ratio", "contrast_to_noise_after", "signal_survived",
+    *FIRST_COLUMNS, "radius_px", "recommended_radius_px", "recommended_smooth_px",
+    "saturated_fraction", "unevenness_ratio", "contrast_to_noise_after", "signal_survived",
 )  # fmt: skip
 """Columns that the table shows at first; the others wait behind a button."""
 
@@ -76,7 +76,7 @@ def write_page(
     )
     yield "<h1>Quality of the run</h1>\n"
     yield _totals(samples, rows, failures)
-    yield _series(rows)
+    yield _series(rows, config)
     yield _failures(failures)
     yield '<h2 id="samples">Samples, flagged first</h2>\n<p>A click opens the full figure.</p>\n'
     yield from _gallery(samples, figures, link)
@@ -180,10 +180,11 @@ def _totals(samples: dict, rows: list[dict], failures: list[dict]) -> str:
     return f'<ul class="totals">{items}</ul>\n'
 
 
-def _series(rows: list[dict]) -> str:
+def _series(rows: list[dict], config: dict) -> str:
     """Say where a file holds more series than were taken."""
     taken = one_of_several({row["sample"]: row["series"] for row in rows if row.get("series")})
-    if not taken:
+    # Where all are asked for, those that failed are named below.
+    if not taken or config.get("load_stack", {}).get("series") == "all":
         return ""
     return (
         f"<p>{len(taken)} sample{'s are' if len(taken) > 1 else ' is'} one series of a file that "

@@ -23,6 +23,7 @@ _SHRINKING = ((10, 1, 24), (30, 2, 24), (100, 4, 32), (math.inf, 8, 40))
 _THIRD = np.float32(0.33333333)
 _LARGEST = np.finfo(np.float32).max
 _TILE_ROWS, _TILE_COLUMNS = 128, 512  # of 32 x 512 to 256 x 2100, measured to be fast
+_THREAD_PIXELS = 2**17  # for each thread; with fewer, to start one takes longer than it saves
 
 
 def rolling_ball(
@@ -70,7 +71,8 @@ def rolling_ball(
         Whether to slide a paraboloid of the ball's curvature at its top instead. It is slower here
         than in ImageJ: its lines go in lockstep.
     threads : int, optional
-        Default: the CPUs that this process may use. The result has the same bits on any number.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result has the same bits on any number.
 
     Returns
     -------
@@ -94,7 +96,8 @@ def rolling_ball(
     [[5.0, 5.0, 5.0], [5.0, 6.0, 5.0], [5.0, 5.0, 5.0]]
     """
     _check(image, radius, paraboloid)
-    threads = thread_count(threads)
+    height, width = image.shape
+    threads = max(1, min(thread_count(threads), height * width // _THREAD_PIXELS))
     with np.errstate(over="ignore", invalid="ignore"):  # as in `_run`
         pixels = np.array(image, np.float32, order="C")
         if light_background:
@@ -116,6 +119,17 @@ def rolling_ball(
         if light_background:
             np.negative(background, out=background)
     return background
+
+
+def shrinking(radius: float) -> int:
+    """Give by how much the image is shrunk before the ball rolls below it.
+
+    Examples
+    --------
+    >>> shrinking(10), shrinking(25), shrinking(50), shrinking(100.5)
+    (1, 2, 4, 8)
+    """
+    return next(shrink for largest, shrink, _ in _SHRINKING if radius <= largest)
 
 
 def _ball(radius: float) -> tuple[int, np.ndarray]:
@@ -308,7 +322,7 @@ def _check(image: np.ndarray, radius: float, paraboloid: bool) -> None:
             "the image has pixels that are NaN or infinite, and a paraboloid cannot slide below "
             "them; replace them, or use the ball"
         )
-    shrink = 1 if paraboloid else _ball(radius)[0]
+    shrink = 1 if paraboloid else shrinking(radius)
     if shrink > 1 and image.shape[1] <= shrink:
         widest = max(row[0] for row in _SHRINKING if row[1] < image.shape[1] or row[1] == 1)
         raise ClearfieldError(

@@ -126,11 +126,15 @@ def grey(level: float) -> str:
 
 
 def advice(row: Row, wanted: bool) -> str:
-    """Name the recommended radius, where there is one and it would help."""
+    """Name the recommended radius and smoothing, where there are such and they would help."""
     recommended = row("recommended_radius_px")
     if not wanted or math.isnan(recommended):
         return ""
-    return f" (recommended top-hat radius {recommended:g} px)"
+    text = f" (recommended top-hat radius {recommended:g} px"
+    smooth, wide = row("recommended_smooth_px"), row("recommended_smooth_radius_px")
+    if smooth > 0:
+        text += f", or {wide:g} px" * (wide != recommended) + f" with smooth {smooth:g} px"
+    return text + ")"
 
 
 def change(name: str, along: str) -> Callable[[Row], str]:

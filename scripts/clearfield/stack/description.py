@@ -54,7 +54,8 @@ class Stack:
     settings : dict
         Those of load_stack, for provenance.
     fingerprints : list of [int, int]
-        Size in bytes and modification time in ns of each of `files`; [0, 0] for "".
+        Size in bytes and modification time in ns of each of `files`; [0, 0] for "". Of a copy that
+        the workflow made itself the size alone.
     watched : dict of str
         The same of the raw files of a decoded stack, by path.
     boot : str
@@ -322,7 +323,7 @@ def check_raw(path: str, known: list[int]) -> None:
         raise ClearfieldError(
             f"{path} is gone since it was loaded; put it back, and run the same command again"
         ) from None
-    if now != known:
+    if now[: len(known)] != known:
         raise ClearfieldError(
             f"{path} has changed since it was loaded; run the same command again once nothing "
             "writes to it any more"

@@ -19,7 +19,9 @@ from ..results.whole_files import replacing
 from .description import Stack, check_raw, fingerprint, this_boot
 
 
-def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> Stack:
+def load(
+    path: str, stack: str | Path, settings: dict, *, threads: int = 1, copied: bool = False
+) -> Stack:
     """Describe a file's stack in `stack`; decode it there only where it cannot be used in place.
 
     Parameters
@@ -33,6 +35,9 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         ``channel_names``; each optional.
     threads : int
         For decoding.
+    copied : bool
+        Whether the file is a copy that the workflow made. Where results lie in a storage, each job
+        may be handed a newer one, so its size alone has to be the same.
 
     Raises
     ------
@@ -40,7 +45,8 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         One sentence that names the file and what is wrong with it.
     """
     name = file_name(path) if is_remote(path) else Path(path).name
-    before = {file: fingerprint(file) for file in raw_files(path)}
+    told = slice(1 if copied else None)
+    before = {file: fingerprint(file)[told] for file in raw_files(path)}
     held = open_series(path)
     number = find_number(held, settings.get("series") or 0, name)
     series = held[number]
@@ -69,7 +75,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         place = {file: number for number, file in enumerate(used)}
         description.files = [series.files[file] for file in used]
         description.offsets = [[place[f], at] for f, at in series.offsets[order].tolist()]
-        description.fingerprints = [fingerprint(file) for file in description.files]
+        description.fingerprints = [fingerprint(file)[told] for file in description.files]
         with replacing(stack, sync=False) as temporary:  # the whole of it can be read, or nothing
             temporary.write_bytes(description.header())
     else:

@@ -9,6 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 
 from ..methods.known_methods import method_of
 
@@ -175,14 +176,17 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     dog = any(method.COMPUTES_IN_FLOAT for method in filters)
     other = not all(method.COMPUTES_IN_FLOAT for method in filters)
     whole = pixels * max(_held_bytes(config["subtract_background"]))
+    smooth = _smooths(config["subtract_background"])
     if rule == "plot_qc":
         # From 256 MB on, planes are tiled, and read by rows; below, they are mapped.
         mapped = projected if projected < 256 else 0
         large = pixels >= 64  # a background of 256 MB is put on the disk
         drawn = 60 + 8 * pixels**0.5 + mapped / 2 if large else min(12 * pixels, 180 + pixels)
-        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole)
+        blurred = min(24 * pixels, 380 + 0.6 * pixels) * smooth
+        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole, blurred)
     banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * other
-    return 35 + max(banded, whole, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
+    blurred = min(10 + 20 * pixels, 350 + 1.4 * pixels) * smooth
+    return 35 + max(banded, whole, blurred, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
 def mapped_mb(geometry: Geometry, projection: str) -> float:
@@ -194,17 +198,29 @@ def mapped_mb(geometry: Geometry, projection: str) -> float:
 
 def _held_bytes(settings: dict) -> list[int]:
     """Give what each method in use holds of a whole plane, in bytes a pixel."""
+    return [method.held_bytes(sizes) for method, sizes in _in_use(settings)]
+
+
+def _smooths(settings: dict) -> bool:
+    """Say whether a method in use estimates the background on a blurred copy."""
+    return any(sizes.get(size) for method, sizes in _in_use(settings) for size in method.SMOOTHING)
+
+
+def _in_use(settings: dict) -> list[tuple[ModuleType, dict]]:
+    """Give each method in use with its sizes and options."""
     return [
-        method_of(choice).held_bytes(
-            settings.get(choice["method"], {}) | choice.get(choice["method"], {})
+        (
+            method_of(choice),
+            settings.get(choice["method"], {}) | choice.get(choice["method"], {}),
         )
         for choice in _choices(settings)
     ]
 
 
 def _choices(settings: dict) -> list[dict]:
-    """Give the tables that choose a method: the sample's own, and those of channels that do."""
-    return [settings, *(c for c in settings["channels"].values() if "method" in c)]
+    """Give the tables that say method and sizes: the sample's own, and those of its channels."""
+    own = {"method": settings["method"]}
+    return [settings, *(own | channel for channel in settings["channels"].values())]
 
 
 def job_runtime_min(rule: str, geometry: Geometry) -> int:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from clearfield.errors import ClearfieldError
 from clearfield.figures.parameter_sheet import cut_window, list_trials
+from clearfield.methods.subtraction import subtract_background
 from clearfield.qc.granulometry import measure_sizes
+from clearfield.qc.recommended_methods import recommended_methods
 from clearfield.results.ometiff import write_ome_tiff
 from explore_parameters import explore_parameters
 from PIL import Image
@@ -15,6 +17,7 @@ from scipy import ndimage
 SETTINGS = {
     "channel": 0, "time": 0, "window": 2048, "light_background": False,
     "min_sizes": [5, 25], "max_sizes": [5, 45, 65], "radii": [3, 8],
+    "smooths": [0, 1], "ball_radii": [5], "recommended": True,
     "low_sigmas": [0.5, 1], "high_sigmas": [10, 25],
 }  # fmt: skip
 UNKNOWN = {"x": None, "y": None, "z": None}
@@ -35,7 +38,9 @@ def test_every_panel_is_what_its_sizes_give(light):
     trials = list(
         list_trials(image, measure_sizes(image, light), settings, pixel_size_um=UNKNOWN, threads=1)
     )
-    assert len(trials) == 2 + 2 * 3 + 2 * 2
+    beside = [trial for trial in trials if trial.method == "recommended"]
+    assert len(beside) == (0 if light else 7)  # in bright spots, no dark size is advised
+    assert len(trials) == len(beside) + 2 * 2 + 2 * 3 + 2 * 2 + 2
     wide = image.astype(float)
     for trial in trials:
         result = trial.image[::2, ::2]  # 90 columns are drawn on 180 px
@@ -57,8 +62,48 @@ def test_every_panel_is_what_its_sizes_give(light):
             )
             expected = large - small if light else small - large
             np.testing.assert_allclose(result, expected, atol=1e-2)
-        else:
-            assert result.min() >= 0
+        elif trial.method == "tophat":
+            radius, smooth = SETTINGS["radii"][trial.row], SETTINGS["smooths"][trial.column]
+            expected = subtract_background(
+                image, radius=radius, smooth=smooth, light_background=light
+            )
+            np.testing.assert_allclose(result, expected, atol=1e-2)
+            assert trial.caption == f"radius {radius}" + ", smooth 1" * smooth
+        elif trial.method == "rolling_ball":
+            expected = subtract_background(
+                image, "rolling_ball", 5, light, paraboloid=bool(trial.column)
+            )
+            np.testing.assert_allclose(result, expected, atol=1e-2)
+
+
+def test_each_method_at_its_advised_size():
+    image = spots()
+    sizes = measure_sizes(image)
+    settings = SETTINGS | {"radii": [], "min_sizes": [], "low_sigmas": [], "ball_radii": []}
+    trials = list(list_trials(image, sizes, settings, pixel_size_um=UNKNOWN, threads=1))
+    chosen = recommended_methods(sizes)
+    assert [trial.caption.split("\n")[0] for trial in trials] == list(chosen)
+    advice = sizes.smoothing
+    assert chosen["top-hat, smoothed"] == {
+        "method": "tophat", "radius": advice.radius_px, "smooth": advice.sigma_px,
+    }  # fmt: skip
+    for trial, own in zip(trials, chosen.values(), strict=True):
+        result = subtract_background(image, **own)
+        np.testing.assert_allclose(trial.image[::2, ::2], result, atol=0.51)
+    assert f"radius {advice.radius_px}, smooth {advice.sigma_px:g}" in trials[1].caption
+    other = list(
+        list_trials(image.astype("int16"), sizes, settings, pixel_size_um=UNKNOWN, threads=1)
+    )
+    assert len(other) == 5  # ImageJ's two know no int16
+
+
+def test_nothing_stands_side_by_side_where_no_size_is_advised():
+    image = np.random.RandomState(1).poisson(100, (70, 90)).astype("uint16")
+    settings = SETTINGS | {"radii": [3], "min_sizes": [], "low_sigmas": [], "ball_radii": []}
+    trials = list(
+        list_trials(image, measure_sizes(image), settings, pixel_size_um=UNKNOWN, threads=1)
+    )
+    assert [trial.method for trial in trials] == ["tophat", "tophat"]
 
 
 def test_sheet_is_written(tmp_path):

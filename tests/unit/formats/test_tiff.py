@@ -672,6 +672,14 @@ def test_names_that_ndtiff_lacks_are_numbers(tmp_path, text):
     assert stack.channel_names == ["channel 0", "channel 1"]
 
 
+def test_a_part_of_ndtiff_that_is_gone(tmp_path):
+    path = write_ndtiff(tmp_path, RANDOM.integers(0, 4096, (1, 2, 3, 8, 9), dtype="u2"))
+    index = (tmp_path / "NDTiff.index").read_bytes()
+    for other in (b"b.tif", b"/.tif"):
+        (tmp_path / "NDTiff.index").write_bytes(index.replace(b"a.tif", other, 1))
+        assert f"NDTiff.index names '{other.decode()}', and that is not beside it" in error(path)
+
+
 def test_the_only_position_of_ndtiff_has_its_name(tmp_path):
     pixels = RANDOM.integers(0, 4096, (1, 2, 3, 8, 9), dtype="u2")
     path = write_ndtiff(tmp_path, pixels, ["A1-Site_0"])
