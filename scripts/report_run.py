@@ -22,10 +22,15 @@ def report_run(
         The resolved config of the run.
     versions : dict
         Program to version.
+
+    Standard input tells of the samples: of each a line with a JSON list of its name, its path and
+    its cells of the sheet.
     """
     import csv
+    import sys
     from pathlib import Path
 
+    from clearfield.figures.advice import read_told
     from clearfield.figures.report_page import write_page
     from clearfield.qc.qc_table import COLUMNS, read_table
     from clearfield.results.whole_files import replacing
@@ -40,6 +45,7 @@ def report_run(
         for piece in write_page(
             rows, columns, COLUMNS, failed, config=config, versions=versions,
             figures=Path(figures), page=Path(page),
+            told=read_told(line for line in sys.stdin.read().split("\n") if line),
         ):  # fmt: skip
             file.write(piece)
     print(f"{len({row['sample'] for row in rows})} samples, {len(rows)} rows, {len(failed)} failed")

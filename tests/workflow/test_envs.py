@@ -38,6 +38,8 @@ def imported(rule: str) -> set[str]:
     """Distributions that a rule's script and its modules import anywhere."""
     found = set()
     for path in code_files(str(ROOT / "scripts"), rule):
+        if path.suffix != ".py":  # what a page holds
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}

@@ -186,6 +186,7 @@ onerror:
                 "figures": "results/qc",
                 "page": "results/report/index.html",
                 "config": RUN.settings_in_use,
+                "samples": RUN.told,
                 "versions": VERSIONS,
             },
         },

@@ -3,11 +3,14 @@
 import ast
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
+
+_WEB = re.compile(r"web/[\w.]+\.(js|css)")  # what a page holds beside what Python writes
 
 
 @cache
@@ -38,7 +41,8 @@ def code_files(
     """List a script and the modules of `clearfield` that it imports, directly or not, anywhere.
 
     Of a module that imports by name (`import_module`), every string that names a module of its own
-    room counts. `exists` tells whether there is a file; it may bring it there first.
+    room counts. So does, in any module, a string that names a script or style of a page beside it,
+    such as "web/page.js". `exists` tells whether there is a file; it may bring it there first.
     """
     package = Path(folder) / "clearfield"
     files = {Path(folder) / f"{script}.py"}
@@ -118,7 +122,12 @@ def _imported(path: Path, package: Path, exists: Callable[[Path], bool]) -> tupl
     text = path.read_text(encoding="utf-8")
     # The package itself imports lazily what is asked of it: see `_exported`.
     by_name = "import_module(" in text and path != package / "__init__.py"
+    if path.suffix != ".py":
+        return ()
     for node in ast.walk(ast.parse(text)):
+        if inside and isinstance(node, ast.Constant) and _WEB.fullmatch(str(node.value)):
+            found += [file for file in [path.parent / node.value] if exists(file)]
+            continue
         if by_name and isinstance(node, ast.Constant) and isinstance(node.value, str):
             if node.value.isidentifier():
                 found += _files_of(path.parent / node.value, (), exists)

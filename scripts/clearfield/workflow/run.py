@@ -97,6 +97,14 @@ class Run:
         """List what `table_of` gives for all samples."""
         return [self.table_of(name) for name in self.samples]
 
+    @property
+    def told(self) -> list[str]:
+        """List what the page is told of each sample: name, path and cells of the sheet, as JSON."""
+        return [
+            json.dumps([name, sample.path, dict(sample.cells)], ensure_ascii=False)
+            for name, sample in self.samples.items()
+        ]
+
     def samples_with(self, rule: str | None = None, key: str | None = None) -> list[str]:
         """List the samples, or those whose config sets ``rule.key`` to true."""
         return [
@@ -146,6 +154,8 @@ class Run:
     def settings_in_use(self) -> dict:
         """Give the config without what has no effect, as the page of the run shows it."""
         rules = {rule: json.loads(text) for rule, text in rule_settings(self.config).items()}
+        subtract = self.config["subtract_background"]
+        rules["subtract_background"]["save_background"] = subtract["save_background"]
         return {
             "samples": self.config["samples"],
             **rules,

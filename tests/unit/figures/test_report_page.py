@@ -1,7 +1,10 @@
 """The page of a run: what stands in it, whatever users' words hold."""
 
 import csv
+import io
+import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -33,7 +36,7 @@ def make_row(sample, **values):
     } | values  # fmt: skip
 
 
-def write_run(folder: Path, rows, failures=()):
+def write_run(folder: Path, rows, failures=(), told=(), config=CONFIG):
     quality = folder / "qc"
     quality.mkdir(exist_ok=True)
     with (quality / "metrics.tsv").open("w", encoding="utf-8", newline="") as file:
@@ -44,10 +47,14 @@ def write_run(folder: Path, rows, failures=()):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerows([("sample", "rule", "reason", "remedy"), *failures])
     page = folder / "report" / "index.html"
-    report_run(
-        str(quality / "metrics.tsv"), str(quality / "failures.tsv"), str(quality), str(page),
-        CONFIG, {"clearfield": "0.1.0", "numpy": "2.4"},
-    )  # fmt: skip
+    stdin, sys.stdin = sys.stdin, io.StringIO("".join(f"{json.dumps(one)}\n" for one in told))
+    try:
+        report_run(
+            str(quality / "metrics.tsv"), str(quality / "failures.tsv"), str(quality), str(page),
+            config, {"clearfield": "0.1.0", "numpy": "2.4"},
+        )  # fmt: skip
+    finally:
+        sys.stdin = stdin
     return page.read_text(encoding="utf-8")
 
 
@@ -73,7 +80,7 @@ def test_words_of_users_stay_words(tmp_path):
     name = EVIL.replace("/", "")
     rows = [make_row(name, channel_name=EVIL, status="warn", reason=EVIL), make_row("b")]
     page = Elements(write_run(tmp_path, rows, [(EVIL, "load_stack", EVIL, EVIL)]))
-    assert page.tags.count("script") == 3  # two tables of data, and the page's own
+    assert page.tags.count("script") == 7  # four of data, two libraries, and the page's own
     text = "".join(page.text)
     assert text.count(EVIL) >= 4
     assert CONFIG["note"] in text
@@ -113,12 +120,12 @@ def test_flagged_samples_come_first(tmp_path):
 
 
 def test_thumbnails_of_many_samples_stay_small(tmp_path):
-    from clearfield.figures.report_page import THUMBNAILS_BYTES, _thumbnail
+    from clearfield.figures.page_cards import THUMBNAILS_BYTES, write_thumbnail
 
     Image.effect_noise((1800, 560), 90).convert("RGB").save(tmp_path / "a.png")
     for samples in (10, 1000, 4000):
         budget = THUMBNAILS_BYTES // samples
-        assert len(_thumbnail(tmp_path / "a.png", budget)) <= budget + 200
+        assert len(write_thumbnail(tmp_path / "a.png", budget, ("0", "0"))) <= budget + 200
 
 
 def test_outliers_are_named():
