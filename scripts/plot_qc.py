@@ -22,8 +22,10 @@ def plot_qc(
     from clearfield.figures.plane_view import check_row, make_view, share_ranges
     from clearfield.figures.qc_figure import describe_settings, draw_figure, panel_limit
     from clearfield.qc.granulometry import measure_sizes
-    from clearfield.qc.metrics import add_time_drift, measure_plane
-    from clearfield.qc.qc_table import COLUMNS, KEYS, write_table
+    from clearfield.qc.known_metrics import COLUMNS
+    from clearfield.qc.measurement import measure_plane
+    from clearfield.qc.metrics.along_time import add_time_drift
+    from clearfield.qc.qc_table import KEYS, write_table
     from clearfield.results.ometiff import read_ome_tiff
 
     before, after = read_ome_tiff(projection), read_ome_tiff(subtracted)

@@ -32,7 +32,8 @@ def report_run(
 
     from clearfield.figures.advice import read_told
     from clearfield.figures.report_page import write_page
-    from clearfield.qc.qc_table import COLUMNS, read_table
+    from clearfield.qc.known_metrics import COLUMNS
+    from clearfield.qc.qc_table import read_table
     from clearfield.results.whole_files import replacing
 
     rows = list(read_table(metrics))

@@ -22,7 +22,8 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     from collections import Counter
     from pathlib import Path
 
-    from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT, read_table, write_table
+    from clearfield.qc.known_metrics import COLUMNS
+    from clearfield.qc.qc_table import KEYS, VERDICT, read_table, write_table
     from clearfield.qc.verdict import judge
 
     # A name of old may hold a tab; the columns are an object of JSON.

@@ -28,7 +28,8 @@ from clearfield import simulation
 from clearfield.errors import ClearfieldError
 from clearfield.methods.subtraction import output_dtype, subtract_blocks
 from clearfield.qc.granulometry import measure_sizes
-from clearfield.qc.metrics import add_time_drift, measure_plane
+from clearfield.qc.measurement import measure_plane
+from clearfield.qc.metrics.along_time import add_time_drift
 from clearfield.qc.qc_table import format_value
 from clearfield.qc.verdict import judge
 from scipy.ndimage import gaussian_filter

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT
+from clearfield.qc.known_metrics import COLUMNS
+from clearfield.qc.qc_table import KEYS, VERDICT
 from report_run import report_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ClearfieldError
-from ..qc.metrics import measure_plane
+from ..qc.measurement import measure_plane
 from .canvas import BLUE, GREY, SKY, add_pixels, add_text, new_figure, shorten
 from .grey_image import fit, grey_range, panel_size, shrink, to_grey
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ..errors import ClearfieldError
 from ..formats.plane_folders import has_planes, list_planes
-from ..qc.qc_table import COLUMNS, KEYS, VERDICT
+from ..qc.known_metrics import COLUMNS
+from ..qc.qc_table import KEYS, VERDICT
 from .settings import read_cell
 from .sidecars import say_left_out, split_sidecars
 

@@ -13,7 +13,8 @@ import pytest
 from clearfield.figures.cohort_plot import find_outliers, modified_scores
 from clearfield.figures.methods_paragraph import write_methods
 from clearfield.figures.report_page import suggest_range
-from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT
+from clearfield.qc.known_metrics import COLUMNS
+from clearfield.qc.qc_table import KEYS, VERDICT
 from PIL import Image
 from report_run import report_run
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT, write_table
-from clearfield.qc.verdict import FINDINGS, RULES, judge
+from clearfield.qc.known_metrics import COLUMNS, RULES
+from clearfield.qc.qc_table import KEYS, VERDICT, write_table
+from clearfield.qc.rules import Rule
+from clearfield.qc.verdict import judge
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "summarize_qc.py"
 THRESHOLDS = {
@@ -262,8 +264,12 @@ def test_every_rule_reads_columns_that_exist():
             return super().get(key, default)
 
     bad = {key: "-9" for key in GOOD if key != "method"} | {"object_fraction": "0", "planes": "9"}
-    judge(Reading(bad), {name: {"warn": -99} for name in RULES} | dict.fromkeys(FINDINGS, "warn"))
-    assert set(THRESHOLDS) == set(RULES) | set(FINDINGS)
+    settings = {
+        name: {"warn": 99 if rule.low else -99} if isinstance(rule, Rule) else "warn"
+        for name, rule in RULES.items()
+    }
+    judge(Reading(bad), settings)
+    assert set(THRESHOLDS) == set(RULES)
 
 
 def summarize(folder: Path, names: list[str]) -> tuple[str, list[dict]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 from clearfield.errors import ClearfieldError
-from clearfield.qc.qc_table import COLUMNS, KEYS, VERDICT
+from clearfield.qc.known_metrics import COLUMNS
+from clearfield.qc.qc_table import KEYS, VERDICT
 from clearfield.workflow.config_check import (
     allowed_values,
     check_config,

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from clearfield import simulation
 from clearfield.qc.granulometry import measure_sizes
-from clearfield.qc.metrics import COLUMNS, add_time_drift, measure_plane
+from clearfield.qc.known_metrics import COLUMNS
+from clearfield.qc.measurement import measure_plane
+from clearfield.qc.metrics.along_time import add_time_drift
 from skimage.morphology import disk, white_tophat
 
 OFFSET_OFF = {"negative": "keep", "offset": 1000}

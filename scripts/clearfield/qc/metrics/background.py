@@ -1,0 +1,63 @@
+"""The background and its noise before and after, and what of it is left."""
+
+from __future__ import annotations
+
+import math
+
+from ..rules import Row, Rule, advice, grey, percent
+
+COLUMNS = {
+    "background_median_before": "median of the background pixels of the projection, grey levels",
+    "background_median_after": "the same of the result, without the offset",
+    "background_mad_before": "median absolute deviation of the background pixels before",
+    "background_mad_after": "the same after",
+    "noise_before": "1.4826 × background_mad_before, at least what rounding leaves, grey levels",
+    "noise_after": "the same after",
+    "background_left_sigma": "background_median_after / noise_after",
+    "background_left_to_signal": "background_median_after / object_signal",
+}
+
+
+def measure(plane, row: dict) -> dict:
+    """Measure the level and the spread of the background pixels."""
+    import numpy as np
+
+    from ..measured_plane import ratio
+
+    measured = {}
+    for name, image, _, outside in plane.sides():
+        if not outside.any():
+            return measured
+        values = image[outside]
+        level = float(np.median(values))
+        mad = float(np.median(np.abs(values - level)))
+        measured |= {
+            f"background_median_{name}": level,
+            f"background_mad_{name}": mad,
+            # What rounding did to the image stays in the result, whatever the result's dtype.
+            f"noise_{name}": max(1.4826 * mad, plane.sizes.rounding),
+        }
+    left = measured["background_median_after"]
+    return measured | {
+        "background_left_sigma": ratio(left, measured["noise_after"]),
+        "background_left_to_signal": ratio(left, row["object_signal"]),
+    }
+
+
+def _left(row: Row) -> float:
+    # A constant is no less for being below the noise: an object's many pixels all have it.
+    return abs(row("background_left_to_signal")) if row.subtracted else math.nan
+
+
+def _say_left(row: Row) -> str:
+    left, wide = row("background_median_after"), row("radius_px") > row("recommended_radius_px")
+    text = (
+        f"{grey(left)} grey levels ({row('background_left_sigma'):.2g} standard deviations) are "
+        f"left in the background, {percent(abs(row('background_left_to_signal')))} of the "
+        "objects' signal: "
+    )
+    remedy = "choose a smaller radius" if wide else "take them off what you measure"
+    return text + remedy + advice(row, wide)
+
+
+RULES = {"background_left": Rule(_left, _say_left, warn=0.2, fail=0.5)}
