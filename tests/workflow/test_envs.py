@@ -131,6 +131,7 @@ def test_each_script_runs_in_an_environment_with_nothing_else(tmp_path):
         "plot_qc": {
             "projection": "p.ome.tif", "statistics": "p.json", "subtracted": "r.ome.tif",
             "summary": "r.json", "figure": "qc/s.png", "table": "qc/samples/s.tsv", "sample": "s",
+            "planes": "qc/planes/s",
         },
         "explore_parameters": {
             "projection": "p.ome.tif", "figure": "e.png", "sample": "s", "threads": "1",

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from .advice import Advice
 from .card_reasons import merge_reasons
 from .page_template import encode, read_web, text
+from .plane_file import view_file
 
 THUMBNAIL = 440  # px wide
 THUMBNAILS_BYTES = 12_000_000  # all of them together
@@ -32,7 +33,7 @@ def write_gallery(
     advice : dict
         By name.
     figures : path
-        Folder of ``{sample}.png`` and ``{sample}.js``.
+        Folder of ``{sample}.png``, and of ``planes/{sample}/``.
     link : str
         The same, as the page links to it.
     """
@@ -40,16 +41,30 @@ def write_gallery(
     budget = THUMBNAILS_BYTES // max(1, len(samples))
     for name, (status, rows) in samples.items():
         place = f"{link}/{quote(name)}"
-        planes = f' data-planes="{place}.js"' if (figures / f"{name}.js").exists() else ""
+        views = _views(rows, figures / "planes" / name)
+        planes = f"{link}/planes/{quote(name)}"
         yield (
             f'<article class="card {status}" id="s-{text(quote(name))}">'
             f'<a class="open" href="{place}.png" target="_blank" data-sample="{text(name)}"'
-            f"{planes}>"
+            f' data-planes="{planes}" data-views="{text(json.dumps(views, ensure_ascii=False))}">'
             f"{write_thumbnail(figures / f'{name}.png', budget, _worst(rows))}"
             f'<h3><span class="badge {status}">{status}</span> <b>{text(name)}</b></h3></a>'
             f"{_reasons(rows)}{_sizes(advice.get(name, []))}</article>\n"
         )
     yield "</div>\n"
+
+
+def _views(rows: list[dict[str, str]], folder: Path) -> list[tuple[str, str]]:
+    """List the planes that lie there at full size: titles, and names of their files."""
+    several = len({row["channel"] for row in rows}) > 1, len({row["time"] for row in rows}) > 1
+    found = []
+    for row in rows:
+        name = view_file(row["channel"], row["time"])
+        if (folder / name).exists():
+            parts = (row["channel_name"], f"time {row['time']}")
+            kept = [part for part, one in zip(parts, several, strict=True) if one]
+            found.append((", ".join(kept or parts[:1]), name))
+    return found
 
 
 def _reasons(rows: list[dict[str, str]]) -> str:
@@ -76,7 +91,7 @@ def _sizes(advice: list[Advice]) -> str:
         used = f"{one.text}, {one.say(one.used)}" if one.used else one.text
         if not one.advised:
             advised = "no advice" if one.method != "none" else ""
-        elif one.advised == one.used:
+        elif all(one.used.get(size) == number for size, number in one.advised.items()):
             advised = "as advised"
         else:
             advised = f"advised: {one.say(one.advised)}"

@@ -80,8 +80,7 @@ def make_view(
     clipped: dict,
     profile: int | None,
     size: tuple[int, int],
-    folder: str | Path | None = None,
-    threads: int | None = None,
+    background: np.ndarray | None = None,
 ) -> View:
     """Prepare one plane for the figure.
 
@@ -101,19 +100,16 @@ def make_view(
         Row from 0; None for the row with the largest summed result.
     size : (int, int)
         Rows and columns of the screen, from `display.panel_size`.
-    folder : path, optional
-        Where a background too large for memory may lie while this runs.
-    threads : int, optional
-        For a background that has to be estimated anew.
+    background : (Y, X), optional
+        What `find_background` gives.
 
     Returns
     -------
     View
         With the ranges of grey levels that suit this plane alone.
     """
-    background = find_background(
-        projection, result, channel, output, clipped, folder=folder, threads=threads
-    )
+    if background is None:
+        background = find_background(projection, result, channel, output, clipped)
     row = _brightest_row(result) if profile is None else profile
     panels = {
         "projection": shrink(projection, size),
@@ -183,7 +179,15 @@ def find_background(
     """Give what was subtracted, as an array or as something whose rows can be sliced.
 
     Where nothing was lost, it is projection − result, to the last bit; else it is estimated anew.
-    Parameters as in `make_view`.
+
+    Parameters
+    ----------
+    projection, result, channel, output, clipped
+        As in `make_view`.
+    folder : path, optional
+        Where a background too large for memory may lie while this runs.
+    threads : int, optional
+        For a background that has to be estimated anew.
 
     Examples
     --------
@@ -195,9 +199,7 @@ def find_background(
     """
     if channel["method"] == "none":
         return np.broadcast_to(np.zeros((), projection.dtype), projection.shape)
-    if not method_of(channel).FLOAT_BACKGROUND and not any(
-        clipped[count] for count in ("clipped_low", "clipped_high", "nonfinite")
-    ):
+    if is_difference(channel, clipped):
         offset = output.get("offset", 0) if output["negative"] == "offset" else 0
         return _Difference(projection, result, offset, channel["light_background"])
     from ..methods.subtraction import subtract_blocks
@@ -210,6 +212,12 @@ def find_background(
     for block in subtract_blocks(projection, channel, dtype=np.dtype("float32"), threads=threads):
         background[block.first : block.last] = block.background
     return background
+
+
+def is_difference(channel: dict, clipped: dict) -> bool:
+    """Tell whether the background is the difference of projection and result, to the last bit."""
+    lost = any(clipped[count] for count in ("clipped_low", "clipped_high", "nonfinite"))
+    return not method_of(channel).FLOAT_BACKGROUND and not lost
 
 
 class _OnDisk:

@@ -36,6 +36,7 @@ ORDER = (
     "object_signal", "signal_drift_t", "range_low", "range_high", "noise_before", "noise_after",
     "unevenness_to_signal", "plane_height_px", "plane_width_px", "background_left_sigma",
     "background_left_to_signal", "projection", "light_background", "sizes", "series",
+    "unit",
 )  # fmt: skip
 """The columns of metrics.tsv. A new one comes last: whoever counts columns finds them as before."""
 _MEANING = {name: text for family in FAMILIES for name, text in family.COLUMNS.items()}

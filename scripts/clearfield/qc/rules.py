@@ -126,11 +126,28 @@ def grey(level: float) -> str:
 
 
 def advice(row: Row, wanted: bool) -> str:
-    """Name the recommended radius, where there is one and it would help."""
+    """Name the recommended radius, in the unit of the config, where there is one that would help.
+
+    Examples
+    --------
+    >>> cells = {"recommended_radius_px": "9", "recommended_radius_um": "3.15"}
+    >>> advice(Row(cells), True), advice(Row(cells | {"unit": "um"}), True)
+    (' (recommended top-hat radius 9 px)', ' (recommended top-hat radius 3.15 µm)')
+    """
     recommended = row("recommended_radius_px")
     if not wanted or math.isnan(recommended):
         return ""
-    return f" (recommended top-hat radius {recommended:g} px)"
+    return f" (recommended top-hat radius {length(row, recommended, 4)})"
+
+
+def length(row: Row, px: float, digits: int = 3) -> str:
+    """Write a length in the unit that the config gives sizes in: px, or µm."""
+    if row.cells.get("unit") != "um":
+        return f"{px:g} px" if float(px).is_integer() else f"{px:.{digits}g} px"
+    pixel = row("radius_um") / row("radius_px")
+    if math.isnan(pixel):
+        pixel = row("recommended_radius_um") / row("recommended_radius_px")
+    return f"{px * pixel:.{digits}g} µm"
 
 
 def change(name: str, along: str) -> Callable[[Row], str]:

@@ -102,8 +102,16 @@ def write_sample(folder: Path, stack: np.ndarray, channels: list[dict], output=K
         "summary": str(folder / "subtracted.json"),
         "figure": str(folder / "qc.png"),
         "table": str(folder / "qc.tsv"),
+        "planes": str(folder / "planes"),
         "sample": "a sample",
-        "settings": {"range": "auto", "steps": False, "profile": "auto"} | settings,
+        "settings": {
+            "range": "auto",
+            "steps": False,
+            "profile": "auto",
+            "planes": True,
+            "unit": "px",
+        }
+        | settings,
     }
 
 
@@ -240,7 +248,7 @@ def test_pixels_clipped_at_either_end_are_told_apart():
     result, counts = subtract(image, channel, output, "uint8")
     view = make_view(
         image, result, channel=channel, output=output | {"dtype": "uint8"}, statistics={},
-        clipped=counts, profile=None, size=(40, 40), threads=1,
+        clipped=counts, profile=None, size=(40, 40),
     )  # fmt: skip
     assert view.clipped_fraction == (counts["clipped_low"] + counts["clipped_high"]) / 1600
     assert view.clipped_low.sum() == counts["clipped_low"] == 9  # the hole, and beside the peak
@@ -250,7 +258,7 @@ def test_pixels_clipped_at_either_end_are_told_apart():
     result, counts = subtract(image, channel, output, "uint8")
     view = make_view(
         image, result, channel=channel, output=output | {"dtype": "uint8"}, statistics={},
-        clipped=counts, profile=None, size=(40, 40), threads=1,
+        clipped=counts, profile=None, size=(40, 40),
     )  # fmt: skip
     assert view.clipped_low is None
     assert np.argwhere(view.clipped_high).tolist() == [[20, 20], [30, 30]]
@@ -293,7 +301,7 @@ def test_fixed_range_holds_for_raw_and_result():
     result, clipped = subtract(image, TOPHAT)
     view = make_view(
         image, result, channel=TOPHAT, output=KEEP, statistics={}, clipped=clipped, profile=None,
-        size=(100, 100), threads=1,
+        size=(100, 100),
     )  # fmt: skip
     share_ranges([view], [100, 600], KEEP)
     assert view.raw_range == (100.0, 600.0)
@@ -356,7 +364,7 @@ def test_figure_is_as_wide_as_a_screen(tmp_path):
     result, clipped = subtract(image, TOPHAT)
     view = make_view(
         image, result, channel=TOPHAT, output=KEEP, statistics={}, clipped=clipped, profile=3,
-        size=panel_size(image.shape, 400), threads=1,
+        size=panel_size(image.shape, 400),
     )  # fmt: skip
     figure = draw_figure("a", "b", [view], pixel_um=None, projection_name="Projection")
     save_png(figure, tmp_path / "a.png")

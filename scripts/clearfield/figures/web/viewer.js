@@ -1,14 +1,13 @@
 // A sample in place: projection, background and result at full size, moved and zoomed together.
-const files = new Map(); // of planes, by sample: they lie beside the figures, and come as scripts
-window.clearfieldPlanes = (told) => files.set(told.sample, told);
+let arrived = null; // what the last script told: planes lie beside the figures, and come as scripts
+window.clearfieldPlanes = (view) => { arrived = view; };
 
-function loadPlanes(sample, address) {
+function loadView(address) {
   return new Promise((done) => {
-    if (files.has(sample)) return done(files.get(sample));
     const script = document.createElement("script");
     script.src = address;
-    script.onload = () => { script.remove(); done(files.get(sample)); };
-    script.onerror = () => { script.remove(); done(undefined); };
+    script.onload = () => { script.remove(); done(arrived); arrived = null; };
+    script.onerror = () => { script.remove(); done(null); };
     document.head.append(script);
   });
 }
@@ -20,51 +19,52 @@ const PANELS = ["projection", "background", "result"];
 let open = null; // the link that opened it, what was told of the sample, its maps and planes
 
 async function openSample(link) {
-  const { sample, planes } = link.dataset;
+  const { sample, planes } = link.dataset, views = JSON.parse(link.dataset.views ?? "[]");
+  open?.maps?.forEach((map) => map.remove());
   part("name").textContent = sample;
   part("figure").href = link.href;
   part("body").replaceChildren();
-  part("message").textContent = "Opening …";
+  part("levels").textContent = "";
+  part("tools").hidden = part("swipe-row").hidden = true;
   if (!dialog.open) dialog.showModal();
-  open = { link };
-  const told = planes ? await loadPlanes(sample, planes) : undefined;
-  if (open?.link !== link) return;
-  if (told) {
-    open.told = told;
-    const choice = part("view");
-    choice.replaceChildren(...told.views.map((view, i) => new Option(view.title, i)));
-    choice.disabled = told.views.length < 2;
-    return showView(0);
-  }
-  open.told = null;
-  part("tools").hidden = true;
-  const figure = new Image();
-  figure.alt = `Figure of ${sample}`;
-  figure.onload = () => { part("message").textContent = ""; };
-  figure.onerror = () => {
-    figure.remove();
-    part("message").textContent =
-      "The images of this sample lie in results/qc/, which did not come with this page. " +
-      "Copy that folder along, to the place that it has beside the page's own.";
-  };
-  figure.src = link.href;
-  part("body").append(figure);
+  open = { link, sample, addresses: views.map(([, file]) => `${planes}/${file}`) };
+  const choice = part("view");
+  choice.replaceChildren(...views.map(([title], index) => new Option(title, index)));
+  choice.hidden = views.length < 2;
+  if (views.length) return showView(0);
+  showFigure();
 }
 
 async function showView(index) {
-  const view = open.told.views[index], { link } = open;
+  const mine = open;
   part("message").textContent = "Opening …";
+  const view = await loadView(mine.addresses[index]);
+  if (open !== mine) return;
+  if (!view) return showFigure();
   const planes = await unpackView(view).catch(() => null);
-  if (open?.link !== link) return;
-  if (!planes) {
-    part("message").textContent = "This browser cannot unpack the planes; the figure has them small.";
-    return;
-  }
+  if (open !== mine) return;
+  if (!planes) return showFigure("This browser cannot unpack the planes; here is the figure.");
   Object.assign(open, { view, planes });
   part("tools").hidden = false;
   setRange("raw", view.range, planes.projection);
   setRange("result", view.result_range, planes.result);
   layOut();
+}
+
+// Where the planes did not come along, the figure; where it did not either, what to do.
+function showFigure(words = "") {
+  const mine = open, figure = new Image();
+  part("message").textContent = words;
+  figure.alt = `Figure of ${mine.sample}`;
+  figure.onerror = () => {
+    if (open !== mine) return;
+    figure.remove();
+    part("message").textContent =
+      "The images of this sample did not come with this page. Copy the folder results/qc along, " +
+      "to the place beside the page's own folder that it has there.";
+  };
+  figure.src = mine.link.href;
+  part("body").replaceChildren(figure);
 }
 
 // Two numbers and two sliders for each range; "as in the figure" sets them back.
@@ -98,7 +98,7 @@ function layOut() {
     figure.append(caption, box);
     body.append(figure);
     const map = makeMap(box, view.shape,
-      `${names.join(" and ")} of ${open.told.sample}, ${view.title}; arrow keys move, + and - zoom`);
+      `${names.join(" and ")} of ${open.sample}, ${view.title}; arrow keys move, + and - zoom`);
     for (const name of names) {
       const pane = names.length > 1 && name === "result" ? "after" : null;
       if (pane) map.createPane(pane).style.zIndex = 450;
@@ -111,7 +111,7 @@ function layOut() {
   joinMaps(open.maps);
   if (place) open.maps[0].setView(...place, { animate: false });
   part("message").textContent = view.factor > 1
-    ? `Shown at 1/${view.factor} of its size; the full image is results/projections/${open.told.sample}.ome.tif.`
+    ? `Shown at 1/${view.factor} of its size; the full image is results/projections/${open.sample}.ome.tif.`
     : "";
   draw();
   if (compare) swipe();
@@ -179,7 +179,6 @@ dialog.addEventListener("keydown", (event) => {
 });
 dialog.addEventListener("close", () => {
   open?.maps?.forEach((map) => map.remove());
-  files.clear(); // a plane takes 12 bytes a pixel
   const { link } = open;
   open = null;
   link.focus();
