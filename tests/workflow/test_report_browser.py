@@ -300,7 +300,7 @@ def test_page_sorts_filters_and_opens_figures(browser, tmp_path):
     )
     browser.evaluate(
         "location.hash = [...document.querySelectorAll('.card')]"
-        ".find(e => e.innerText.includes('alert(1)')).id"
+        ".find(e => e.textContent.includes('alert(1)')).id"
     )
     assert "alert(1)" in browser.evaluate("document.querySelector(':target').innerText")
     # A click opens a sample in place; without its planes that is its figure. Esc closes it.
@@ -323,7 +323,7 @@ def test_wide_tables_scroll_in_frames_of_their_own(browser, tmp_path, width):
     browser.open(page)
     browser.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     assert browser.evaluate(
-        "[...document.querySelectorAll('table')].filter(e => !e.closest('.dt-scroll'))"
+        "[...document.querySelectorAll('table')].filter(e => !e.closest('.dt-scroll, .card'))"
         ".every(e => e.parentElement.matches('.frame[tabindex=\"0\"][aria-label]'))"
     )
     assert browser.evaluate("document.querySelectorAll('.frame').length") == 3
@@ -446,7 +446,7 @@ def test_a_sample_opens_in_place_at_full_size(browser, tmp_path, exact):
     set_input(browser, "result-high", 100)
     browser.wait_for("true")
     browser.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
-    assert np.abs(grey_of(browser, 2) - drawn(result, 0, 100)).max() <= 3 * near
+    assert np.abs(grey_of(browser, 2) - drawn(result, 0, 100)).max() <= 1 + near  # halves
     assert np.abs(grey_of(browser, 0) - drawn(projection, 100, 1000)).max() <= near
 
     # A key moves and zooms all three.
@@ -489,7 +489,8 @@ def test_a_sample_opens_in_place_at_full_size(browser, tmp_path, exact):
         set_input(browser, "swipe", share)
         edge = browser.evaluate(
             "(() => { const m = document.querySelector('#viewer .leaflet-container');"
-            "const p = m.querySelector('.leaflet-after-pane'), r = p.style.clip.match(/-?[\\d.]+/g);"
+            "const p = m.querySelector('.leaflet-after-pane');"
+            "const r = p.style.clip.match(/-?[\\d.]+/g);"
             "const at = new DOMMatrix(getComputedStyle(m.querySelector('.leaflet-map-pane'))"
             ".transform).m41; return [(Number(r[3]) + at) / m.clientWidth,"
             "(Number(r[1]) + at) / m.clientWidth] })()"
