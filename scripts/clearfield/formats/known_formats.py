@@ -6,31 +6,9 @@ from pathlib import Path
 
 from ..errors import ClearfieldError
 from .git_lfs import check_pointer
+from .known_suffixes import FORMATS
 from .series import Series
 from .unread_formats import what_to_do
-
-FORMATS = {
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".btf": "tiff",
-    ".tf2": "tiff",
-    ".tf8": "tiff",
-    ".lsm": "tiff",
-    ".stk": "tiff",
-    ".ome": "tiff",
-    ".svs": "tiff",
-    ".qptiff": "tiff",
-    ".czi": "czi",
-    ".nd2": "nd2",
-    ".lif": "lif",
-    ".oib": "oib",
-    ".oif": "oib",
-    ".dv": "dv",
-    ".r3d": "dv",
-    ".r3d_d3d": "dv",
-    ".zarr": "zarr",
-}
-"""The module that has `open_series` for a suffix; folders and globs of planes are "plane_files"."""
 
 
 def open_series(path: str) -> list[Series]:

@@ -2,13 +2,10 @@
 
 import ast
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from shutil import rmtree
 
 _WEB = re.compile(r"web/[\w.]+\.(js|css)")  # what a page holds beside what Python writes
 
@@ -52,67 +49,6 @@ def code_files(
         files |= found
         open_files += found
     return sorted(files)
-
-
-def collect_code(
-    fetch: Callable[[str, Path], bool],
-    scripts: tuple[str, ...],
-    others: tuple[str, ...],
-    home: Path,
-) -> Path:
-    """Bring the code of a workflow that lies elsewhere into one folder, with its structure.
-
-    Parameters
-    ----------
-    fetch : callable
-        Takes the path of a file in the repository and where to copy it; tells whether there is one.
-    scripts : tuple of str
-        Names of the scripts, or paths of modules, without suffix; what they import comes with them.
-    others : tuple of str
-        Paths in the repository of further files, which are made executable.
-    home : Path
-        Where the folder is made; its name is a hash of what it holds, so that the same code has
-        the same folder and the code of another version does not take its place.
-
-    Raises
-    ------
-    FileNotFoundError
-        Names a script or a file that the repository does not have.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix="new-", dir=home))
-    tried: dict[Path, bool] = {}
-
-    def exists(path: Path) -> bool:
-        if path not in tried:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            tried[path] = fetch(str(path.relative_to(new)), path)
-        return tried[path]
-
-    try:
-        for path in [*(new / f"scripts/{name}.py" for name in scripts), *map(new.joinpath, others)]:
-            if not exists(path):
-                raise FileNotFoundError(path.relative_to(new))
-        for other in others:
-            (new / other).chmod(0o755)
-        for script in scripts:
-            code_files(str(new / "scripts"), script, exists)
-        for path in [path for path, found in tried.items() if found and path.suffix == ".py"]:
-            for room in path.relative_to(new / "scripts").parents[:-1]:
-                exists(new / "scripts" / room / "__init__.py")
-        digest = hashlib.sha256()
-        for path in sorted(path for path, found in tried.items() if found):
-            digest.update(f"{path.relative_to(new)}\0".encode() + path.read_bytes() + b"\0")
-        final = home / digest.hexdigest()[:16]
-        if not final.exists():
-            try:
-                os.rename(new, final)  # noqa: PTH104  (to a name that may be taken meanwhile)
-            except OSError:
-                if not final.exists():
-                    raise
-        return final
-    finally:
-        rmtree(new, ignore_errors=True)
 
 
 @cache

@@ -4,6 +4,7 @@ import gc
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from snakemake.common import overwrite_function_params
 from snakemake.io import flag
@@ -14,6 +15,10 @@ from ..jobs.codehash import hash_code
 from .resources import job_disk_mb, job_memory_mb, job_runtime_min, job_threads, measure
 from .run import Run
 from .settings import json_text
+from .submissions import limit_minutes
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
 
 
 def spare_snakemake() -> None:
@@ -41,21 +46,16 @@ def _has_prefix(modifier: PathModifier | None) -> bool:
     )
 
 
-def rule_values(
-    run: Run, scripts: str, *, modifier: PathModifier | None = None, longest_min: int | None = None
-) -> SimpleNamespace:
+def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     """Give the functions that rules name as their inputs, params and resources.
 
     Parameters
     ----------
     run : Run
         The checked config and its samples.
-    scripts : str
-        Folder of the rules' scripts.
-    modifier : PathModifier, optional
-        Snakemake's, which puts the `prefix:` of a module before paths.
-    longest_min : int, optional
-        The minutes that no job may ask for more than.
+    workflow : Workflow
+        Snakemake's. Its path modifier puts the `prefix:` of a module before paths; its resources
+        may name the minutes that no job may ask for more than.
 
     Returns
     -------
@@ -63,9 +63,12 @@ def rule_values(
         ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
-        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables`` is what
-        summarize_qc reads. ``minutes`` keeps a time within the limit.
+        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables_read`` is
+        what summarize_qc reads. ``minutes`` keeps a time within the limit.
     """
+    scripts = f"{run.clone}/scripts"
+    modifier = workflow.modifier.path_modifier
+    longest_min = limit_minutes(workflow.global_resources)
     prefixed = _has_prefix(modifier)
 
     def as_it_stands(files):
@@ -144,6 +147,6 @@ def rule_values(
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands, tables=tables(),
-        minutes=minutes,
+        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands,
+        tables_read=tables(), minutes=minutes, json_text=json_text,
     )  # fmt: skip

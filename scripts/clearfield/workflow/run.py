@@ -36,6 +36,7 @@ class Run:
     """
 
     def __init__(self, config: dict, *, config_schema: dict, sample_schema: dict, clone: str):
+        self.clone = clone
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
         elsewhere = not Path(clone).samefile(".")
@@ -161,6 +162,11 @@ class Run:
             **rules,
             "summarize_qc": self.config["summarize_qc"],
         }
+
+    @property
+    def versions(self) -> str:
+        """Give the programs of this run, for its page and for a methods section, as JSON."""
+        return json_text(software_versions(("snakemake", "numpy", "tifffile", "matplotlib")))
 
 
 def software_versions(packages: Iterable[str]) -> dict[str, str]:

@@ -12,18 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from ..formats.known_suffixes import SUFFIXES
 from ..formats.plane_folders import has_planes, list_planes
 from ..qc.known_metrics import COLUMNS
 from ..qc.qc_table import KEYS, VERDICT
 from .settings import read_cell
 from .sidecars import say_left_out, split_sidecars
 
-# Longest first, so that "a.ome.tif" is "a".
-SUFFIXES = (
-    ".companion.ome", ".ome.tiff", ".ome.tif", ".ome.btf", ".ome.zarr", ".tiff", ".tif", ".zarr",
-    ".btf", ".tf8", ".tf2", ".ome", ".lsm", ".stk", ".svs", ".qptiff", ".czi", ".nd2", ".lif",
-    ".oib", ".oif", ".dv", ".r3d_d3d", ".r3d",
-)  # fmt: skip
 # The planes of an .oif and the chunks of a Zarr.
 _INSIDE = re.compile(r"\.oif\.files|\.zarr/.", re.IGNORECASE)
 SHEETS = (".tsv", ".csv")

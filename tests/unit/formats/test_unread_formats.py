@@ -5,8 +5,8 @@ import re
 import pytest
 from clearfield.errors import ClearfieldError
 from clearfield.formats.known_formats import FORMATS, format_of
+from clearfield.formats.known_suffixes import SUFFIXES
 from clearfield.formats.unread_formats import MICROSCOPES, PICTURES
-from clearfield.workflow.samples import SUFFIXES
 
 
 def error(path):

@@ -94,7 +94,7 @@ def test_the_reference_has_every_key_with_its_default():
         ({"subtract_background__tophat__radius": float("nan")}, ["radius", "nan", "finite"]),
         ({"subtract_background__tophat__radius": 2.5}, ["2.5 px", "whole number", "unit: um"]),
         ({"subtract_background__method": "rolling"},
-         ["rolling", "tophat, minmax, dog, rolling_ball or none"]),
+         ["rolling", "must be tophat, minmax, dog", "or none"]),
         ({"subtract_background__light_background": "yes"}, ['"yes"', "true or false"]),
         (
             {"subtract_background__method": "minmax", "subtract_background__minmax__min_size": 24},

@@ -1,0 +1,30 @@
+"""A suffix in; out comes the name of the module that reads such files.
+
+Snakemake's own process reads this table: it imports nothing.
+"""
+
+FORMATS = {
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".btf": "tiff",
+    ".tf2": "tiff",
+    ".tf8": "tiff",
+    ".lsm": "tiff",
+    ".stk": "tiff",
+    ".ome": "tiff",
+    ".svs": "tiff",
+    ".qptiff": "tiff",
+    ".czi": "czi",
+    ".nd2": "nd2",
+    ".lif": "lif",
+    ".oib": "oib",
+    ".oif": "oib",
+    ".dv": "dv",
+    ".r3d": "dv",
+    ".r3d_d3d": "dv",
+    ".zarr": "zarr",
+}
+"""The module that has `open_series` for a suffix; folders and globs of planes are "plane_files"."""
+_COMPOUND = (".companion.ome", ".ome.tiff", ".ome.tif", ".ome.btf", ".ome.zarr")
+SUFFIXES = tuple(sorted((*_COMPOUND, *FORMATS), key=len, reverse=True))
+"""All that a name may end in, longest first, so that "a.ome.tif" is "a"."""

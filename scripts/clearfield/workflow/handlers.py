@@ -1,0 +1,104 @@
+"""What Snakemake's own process does before, at the start, and at the end of a run; see common.smk.
+
+Of a module, Snakemake calls no `onstart` and the like: no result depends on `begin` and `fail`.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
+
+from ..errors import ClearfieldError
+from ..jobs.forkserver import start_server
+from .failures import finish_failed_run, start_run
+from .run import Run
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
+
+
+def show_jobs_the_way(clone: str) -> None:
+    """Put into the environment where jobs find their Python and their scripts.
+
+    Jobs find the python that runs Snakemake, whether its environment was activated or not (a conda
+    environment of --sdm conda still comes before it); jobs and profiles find their scripts in
+    $CLEARFIELD, the clone, whatever the working directory.
+    """
+    python_folder = os.path.dirname(sys.executable)  # noqa: PTH120  (no link is followed)
+    path_entries = os.environ.get("PATH", "").split(os.pathsep)
+    if path_entries[0] != python_folder:  # a second module finds it there
+        path_entries.insert(0, python_folder)
+    os.environ.update(PATH=os.pathsep.join(path_entries), CLEARFIELD=clone)
+
+
+def open_run(given: dict, clone: str) -> Run:
+    """Check the config and find the samples.
+
+    Whoever imports this as a module with `config:` may give only the keys that differ.
+
+    Raises
+    ------
+    WorkflowError
+        For all that is wrong in the config or in the sample sheet.
+    """
+
+    def read_yaml(path: str) -> dict:
+        return yaml.safe_load(Path(clone, path).read_text(encoding="utf-8"))
+
+    config = read_yaml("config/config.yaml")
+    update_config(config, given)
+    try:
+        return Run(
+            config,
+            config_schema=read_yaml("workflow/schemas/config.schema.yaml"),
+            sample_schema=read_yaml("workflow/schemas/samples.schema.yaml"),
+            clone=clone,
+        )
+    except ClearfieldError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def begin(run: Run, workflow: "Workflow") -> None:
+    """Write the config of the run, and start the server of its jobs."""
+    # To keep to a rate of jobs, Snakemake 9 looks for new ones once a second for every job that has
+    # ended: after 1,000 stacks that is thousands of times a second. One machine needs no such rate.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+    # Environments of --sdm have packages of their own to import.
+    if workflow.local_exec and not workflow.deployment_settings.deployment_method:
+        start_server(f"{run.clone}/scripts")
+    try:
+        start_run(
+            yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True),
+            workflow.dag_settings.targets,
+            example=run.example_elsewhere,
+            notes=run.notes,
+        )
+    except ClearfieldError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def fail(run: Run) -> None:
+    """Name what failed, and make the page of what there is."""
+    finish_failed_run(
+        list(run.samples),
+        Path(run.clone) / "scripts",
+        {
+            "summarize_qc": {
+                "folder": "results/qc/samples",
+                "settings": run.config["summarize_qc"],
+            },
+            "report_run": {
+                "figures": "results/qc",
+                "page": "results/report/index.html",
+                "config": run.settings_in_use,
+                "samples": run.told,
+                "versions": run.versions,
+            },
+        },
+        run.tables,
+    )
