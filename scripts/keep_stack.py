@@ -11,7 +11,7 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
 
     import numpy as np
     from clearfield import __version__
-    from clearfield.results.ometiff import write_ome_tiff
+    from clearfield.results.ometiff import image_name, write_ome_tiff
     from clearfield.stack.description import read_stack
 
     description = read_stack(stack)
@@ -27,7 +27,7 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
         planes.check()
 
     write_ome_tiff(
-        kept, blocks(), shape=description.shape, dtype=description.dtype,
+        kept, blocks(), name=image_name(kept), shape=description.shape, dtype=description.dtype,
         pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
         provenance={
             "source": description.source,

@@ -22,18 +22,24 @@ def plot_qc(
     from clearfield.figures.grey_image import panel_size
     from clearfield.figures.plane_file import pack_view, view_file, write_view
     from clearfield.figures.plane_view import (
-        check_row,
         find_background,
         is_difference,
         make_view,
         share_ranges,
     )
-    from clearfield.figures.qc_figure import describe_settings, draw_figure, panel_limit
+    from clearfield.figures.qc_figure import (
+        check_row,
+        describe_settings,
+        draw_figure,
+        name_channel,
+        panel_limit,
+    )
     from clearfield.qc.granulometry import measure_sizes
     from clearfield.qc.known_metrics import COLUMNS
     from clearfield.qc.measurement import measure_plane
     from clearfield.qc.metrics.along_time import add_time_drift
-    from clearfield.qc.qc_table import KEYS, write_table
+    from clearfield.qc.qc_table import KEYS, format_value, write_table
+    from clearfield.qc.verdict import judge
     from clearfield.results.ometiff import read_ome_tiff
 
     before, after = read_ome_tiff(projection), read_ome_tiff(subtracted)
@@ -74,7 +80,8 @@ def plot_qc(
                 view.sizes = sizes
                 if channel["method"] != "dog":  # a sigma is no radius
                     view.radius_px = rows[time, index]["radius_px"]
-                view.title = f"{channel['name']} (channel {index})"
+                view.unit, view.pixel_um = settings["unit"], before.pixel_size_um["x"]
+                view.title = name_channel(channel["name"], index)
                 view.title += f", time {time} of 0–{times - 1}" if times > 1 else ""
                 view.title += f": {describe_settings(channel)}"
                 if settings["steps"]:
@@ -97,6 +104,7 @@ def plot_qc(
         drawn = views[index, time]
         told = {
             "title": drawn.title, "range": drawn.raw_range, "result_range": drawn.result_range,
+            "background_range": drawn.background_limits,
             "light": done["channels"][index]["light_background"], "offset": offset,
         }  # fmt: skip
         write_view(folder / view_file(index, time), view | told)
@@ -111,15 +119,34 @@ def plot_qc(
     if "series_in_file" in source:
         recorded["series"] = f"{source['series']} of {source['series_in_file']}"
     calibration = f"{pixel_um['x']:.4g} µm/px" if pixel_um["x"] else "not calibrated"
+    for (index, time), view in views.items():
+        cells = {
+            name: format_value(value) for name, value in (rows[time, index] | recorded).items()
+        }
+        view.verdict = ": ".join(filter(None, judge(cells, settings["judge"])))
+    taken = f"{method} projection of planes {first} to {last} (from 0)"
     drawn = draw_figure(
         sample,
-        f"{method} projection of planes {first} to {last} (from 0), "
+        f"{'2-D image' if stack['depth'] == 1 else taken}, "
         f"{shape[1]} × {shape[0]} px, {calibration}, {before.dtype.name}",
         list(views.values()),
         pixel_um=pixel_um["x"],
-        projection_name=f"{method.capitalize()} projection",
+        projection_name="Image" if stack["depth"] == 1 else f"{method.capitalize()} projection",
     )
-    save_png(drawn, figure)
+    panels = [
+        {"channel": str(index), "time": str(time), "title": view.title, "box": view.box}
+        for (index, time), view in views.items()
+    ]
+    done_before = before.provenance | {key: done[key] for key in ("channels", "output")}
+    save_png(
+        drawn,
+        figure,
+        {
+            "Title": sample,
+            "clearfield:settings": done_before | {"plot_qc": settings},
+            "clearfield:panels": panels,
+        },
+    )
     write_table(
         table,
         [*KEYS, *COLUMNS],

@@ -121,7 +121,7 @@ def revert(runner):
         (default_value, {}),
         (qc_key, jobs(CHAIN[3:], BOTH)),
         (projection, jobs(CHAIN, BOTH)),
-        (threshold, SUMMARY),
+        (threshold, jobs(CHAIN[3:], BOTH)),  # the figure says what it is judged
         (add_sample, jobs(CHAIN, ["c"])),
         (remove_sample, SUMMARY),
         (touch_raw, {}),

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 SATURATED, CLIPPED_LOW, CLIPPED_HIGH, NONFINITE = ORANGE, BLUE, VERMILLION, PURPLE
 
 # Pixels of the figure.
-WIDTH = 1800
-HALF = 1330  # one of two columns of rows
+WIDTH = 1880
+HALF = 1410  # one of two columns of rows
 MARGIN = 28
 GAP = 18
 BAR = 14
 BAR_LABELS = 74
 TITLE = 66
-ROW_TITLE = 56
+ROW_TITLE = 78  # with the verdict and the captions of the panels
 ROW_FOOT = 46  # tick labels and a note
 STEPS_TITLE = 24
 PLOTS_LEAST = 240
@@ -51,6 +51,31 @@ PLOTS_FROM = 56  # from the last colour bar to the plots: their own tick labels
 def panel_limit(rows: int) -> int:
     """Choose the longer side of an image panel, px, for a figure of so many rows."""
     return 400 if rows <= 2 else 320 if rows <= 3 else 240
+
+
+def check_row(profile: int | str, rows: int, sample: str) -> int | None:
+    """Give the row of the profile, or None for "auto".
+
+    Raises
+    ------
+    ClearfieldError
+        Where the image has no such row.
+
+    Examples
+    --------
+    >>> check_row("auto", 10, "a"), check_row(9, 10, "a")
+    (None, 9)
+    """
+    if profile == "auto":
+        return None
+    if not 0 <= profile < rows:
+        from ..errors import ClearfieldError
+
+        raise ClearfieldError(
+            f"plot_qc.profile is {profile}, but the rows of {sample} are 0 to {rows - 1}; "
+            "give one of these, or auto"
+        )
+    return profile
 
 
 def describe_settings(channel: dict) -> str:
@@ -73,6 +98,17 @@ def describe_settings(channel: dict) -> str:
     if channel["light_background"] and channel["method"] != "none":
         parts.append("dark objects on light background")
     return ", ".join(parts)
+
+
+def name_channel(name: str, index: int) -> str:
+    """Name a channel and its index, once.
+
+    Examples
+    --------
+    >>> name_channel("DAPI", 0), name_channel("channel 1", 1)
+    ('DAPI (channel 0)', 'channel 1')
+    """
+    return name if name == f"channel {index}" else f"{name} (channel {index})"
 
 
 def level(value: float) -> str:
@@ -144,6 +180,9 @@ def _draw_row(
     right = x + width - MARGIN
     x += MARGIN
     add_text(figure, x, y + 14, shorten(view.title, width // 9), fontsize=11, fontweight="bold")
+    if view.verdict:
+        colour = VERDICTS[view.verdict.partition(":")[0]]
+        add_text(figure, x, y + 36, shorten(view.verdict, width // 7), color=colour)
     captions, top = y + ROW_TITLE - 14, y + ROW_TITLE
     notes = top + rows + 16
     nonfinite = ~np.isfinite(view.panels["projection"])
@@ -151,11 +190,12 @@ def _draw_row(
     line = round((view.row + 0.5) / view.shape[0] * rows)
     left = x
     cut = (view.clipped_low, CLIPPED_LOW), (view.clipped_high, CLIPPED_HIGH)
-    for name, caption, limits, own in (
+    panels = (
         ("projection", projection_name, view.raw_range, ((view.saturated, SATURATED),)),
-        ("background", "Background", view.raw_range, ()),
+        ("background", "Background", view.background_limits, ()),
         ("result", "Result", view.result_range, cut),
-    ):
+    )
+    for name, caption, limits, own in panels:
         add_text(figure, left, captions, caption)
         rgba = to_grey(fit(view.panels[name], size), limits)
         for marks, colour in (*own, (nonfinite, NONFINITE)):
@@ -168,11 +208,9 @@ def _draw_row(
             if view.saturated_fraction > 0:
                 note = f"■ {100 * view.saturated_fraction:.2g} % saturated"
                 add_text(figure, left, notes, note, color=SATURATED_TEXT)
-            left += columns + GAP
-            continue
-        if name == "background":
+        elif name == "background":
             low, high = view.background_range
-            note = level(low) if low == high else f"{level(low)} to {level(high)}"
+            note = f"{level(low)} to {level(high)}" if low < high else f"{level(low)} everywhere"
             add_text(figure, left, notes, note if low <= high else "", color=GREY)
         elif view.clipped_fraction > 0:
             note = f"■ {100 * view.clipped_fraction:.2g} % clipped"
@@ -184,6 +222,7 @@ def _draw_row(
         _draw_grey_bar(figure, left, top, rows, limits)
         add_text(figure, left - 4, captions, "grey levels", fontsize=8, color=GREY)
         left += BAR + BAR_LABELS
+    view.box = x, top, left - BAR_LABELS + 40, top + rows
     if nonfinite is not None:
         add_text(figure, x, notes + 18, "■ NaN or infinite", color=NONFINITE_TEXT)
     left += PLOTS_FROM - 24
@@ -192,6 +231,7 @@ def _draw_row(
         _draw_steps(figure, view, x, top + max(rows, PLOTS_LEAST) + ROW_FOOT, size)
 
 
+VERDICTS = {"ok": "#007A59", "warn": "#8A5A00", "fail": "#B03A00"}
 # The marks' own colours, darkened to be read on white.
 SATURATED_TEXT, NONFINITE_TEXT = "#A86F00", "#A0457A"
 
@@ -257,8 +297,15 @@ def _draw_profile(figure: Figure, view: View, x: int, y: int, width: int, height
             right = axes.twinx()
             _scale_levels(right, (min(0.0, result[0]), result[1]))
             right.spines[["top", "left"]].set_visible(False)
+        # Where the background is 0, the result lies on the projection, which is seen below it.
+        first = colour == _PROFILE_COLOURS[0]
         (right if own else axes).plot(
-            columns, levels, color=colour, linewidth=1.1, marker="." if len(columns) == 1 else None
+            columns,
+            levels,
+            color=colour,
+            linewidth=3 if first else 1.1,
+            alpha=0.4 if first else 1,
+            marker="." if len(columns) == 1 else None,
         )
     _scale_levels(axes, raw if apart else (min(0.0, raw[0], result[0]), max(raw[1], result[1])))
     axes.set_xlim(-0.5, view.shape[1] - 0.5)
@@ -297,13 +344,20 @@ def _draw_sizes(figure: Figure, view: View, x: int, y: int, width: int, height: 
     advice = "none"
     if sizes.recommended_radius_px is not None:
         axes.axvline(sizes.recommended_radius_px, color=GREEN, linewidth=1.6)
-        advice = f"{sizes.recommended_radius_px} px"
+        advice = _length(view, sizes.recommended_radius_px)
     low, high = float(radii[0]), float(radii[-1])
     used = np.isfinite(view.radius_px) and view.radius_px > 0
     if used:
         axes.axvline(view.radius_px, color=VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
         low, high = min(low, view.radius_px), max(high, view.radius_px)
-        add_text(figure, x + width, y, f"used {view.radius_px:g} px", color=VERMILLION, ha="right")
+        add_text(
+            figure,
+            x + width,
+            y,
+            f"used {_length(view, view.radius_px)}",
+            color=VERMILLION,
+            ha="right",
+        )
     add_text(figure, x + width - 90 * used, y, f"advised {advice}", color=GREEN, ha="right")
     axes.set_xscale("log")
     axes.set(xlim=(low / 1.1, high * 1.1), ylim=(0, 104))
@@ -315,6 +369,13 @@ def _draw_sizes(figure: Figure, view: View, x: int, y: int, width: int, height: 
     add_text(figure, x, y, "Intensity kept")
     note = "by a top-hat of this radius, px; grey: sizes found"
     add_text(figure, x + width, y + height + 44, note, color=GREY, fontsize=8, ha="right")
+
+
+def _length(view: View, px: float) -> str:
+    """Write a length in the unit of the config."""
+    if view.unit == "um" and view.pixel_um:
+        return f"{px * view.pixel_um:.4g} µm"
+    return f"{px:g} px"
 
 
 def _draw_steps(figure: Figure, view: View, x: int, y: int, size: tuple[int, int]) -> None:

@@ -157,6 +157,7 @@ class Run:
         rules = {rule: json.loads(text) for rule, text in rule_settings(self.config).items()}
         subtract = self.config["subtract_background"]
         rules["subtract_background"]["save_background"] = subtract["save_background"]
+        rules["plot_qc"] = self.config["plot_qc"]
         return {
             "samples": self.config["samples"],
             **rules,

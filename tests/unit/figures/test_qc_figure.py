@@ -110,6 +110,7 @@ def write_sample(folder: Path, stack: np.ndarray, channels: list[dict], output=K
             "profile": "auto",
             "planes": True,
             "unit": "px",
+            "judge": {},
         }
         | settings,
     }
@@ -125,7 +126,7 @@ def test_any_shape_is_drawn(tmp_path, shape):
     arguments = write_sample(tmp_path, spots(shape)[None, None], [TOPHAT])
     plot_qc(**arguments)
     with Image.open(arguments["figure"]) as image:
-        assert image.width == 1800
+        assert image.width == 1880
         assert image.width > image.height
     rows = list(read_table(arguments["table"]))
     assert [(r["sample"], r["time"], r["channel"], r["channel_name"]) for r in rows] == [
@@ -369,7 +370,7 @@ def test_figure_is_as_wide_as_a_screen(tmp_path):
     figure = draw_figure("a", "b", [view], pixel_um=None, projection_name="Projection")
     save_png(figure, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as file:
-        assert file.size == (1800, 568)
+        assert file.size == (1880, 590)
         assert set(file.info) <= {"dpi"}  # no date, no version of any software
 
 
