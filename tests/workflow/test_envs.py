@@ -1,6 +1,7 @@
 """The environments: each holds exactly what its rule's script imports, and suffices to run it."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -134,7 +135,8 @@ def test_each_script_runs_in_an_environment_with_nothing_else(tmp_path):
             "planes": "qc/planes/s",
         },
         "explore_parameters": {
-            "projection": "p.ome.tif", "figure": "e.png", "sample": "s", "threads": "1",
+            "projection": "p.ome.tif", "figure": "e.png", "page": "e.html", "sample": "s",
+            "threads": "1",
         },
         "summarize_qc": {"folder": "qc/samples", "metrics": "qc/metrics.tsv"},
         "report_run": {
@@ -145,7 +147,9 @@ def test_each_script_runs_in_an_environment_with_nothing_else(tmp_path):
         if rule == "save_background":
             values["settings"] = settings["subtract_background"]
         elif rule == "explore_parameters":
-            values["settings"] = json_text(config[rule] | {"light_background": False})
+            values["settings"] = json_text(
+                config[rule] | {"subtract_background": json.loads(settings["subtract_background"])}
+            )
         elif rule not in ("keep_stack", "list_inputs", "report_run"):
             values["settings"] = settings.get(rule) or json_text(config[rule])
         stdin = {"list_inputs": f"s\t{raw}\n", "summarize_qc": "qc/samples/s.tsv\n"}

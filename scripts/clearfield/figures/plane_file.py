@@ -43,13 +43,15 @@ def shrink_factor(shape: tuple[int, int], pixels: int = PIXELS) -> int:
     return max(1, math.ceil(math.sqrt(shape[0] * shape[1] / pixels)))
 
 
-def pack_plane(plane: np.ndarray) -> dict:
+def pack_plane(plane: np.ndarray, finest: float = 0.0) -> dict:
     """Pack a plane.
 
     Parameters
     ----------
     plane : (Y, X), integer or float
         Anything with a shape and a dtype whose rows can be sliced; read twice, in blocks of rows.
+    finest : float, optional
+        The smallest step for floats: where noise is larger, finer ones would only take room.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def pack_plane(plane: np.ndarray) -> dict:
     rows = plane.shape[0]
     low, high = _extremes(plane)
     if plane.dtype.kind == "f":
-        step = (high - low) / 65534 or 1.0
+        step = max((high - low) / 65534, finest) or 1.0
     else:
         step = float(max(1, math.ceil((high - low) / 65534)))
     span = round((high - low) / step)

@@ -106,7 +106,7 @@ def write_page(
     yield _settings(rows, config, versions, told)
     yield "</main>\n" + write_viewer()
     yield data("bundle", encode(read_bundle("dt_bundle.js").encode()))
-    scripts = ("web/planes.js", "web/viewer.js", "web/page.js")
+    scripts = ("web/planes.js", "web/viewer.js", "web/blocks.js", "web/page.js")
     yield from write_scripts((LEAFLET[1], CHART), scripts)
     yield "</body>\n</html>\n"
 

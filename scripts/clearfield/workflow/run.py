@@ -121,13 +121,12 @@ class Run:
 
     @property
     def explore_settings(self) -> dict:
-        """Give what explore_parameters is handed: its sizes, and the sign of the sample."""
-        config = self._resolve(self.samples[self.explored].cells)[0]
+        """Give what explore_parameters is handed: its sizes, and the settings of the sample."""
+        config, rules = self._resolve(self.samples[self.explored].cells)
         settings = {
             key: value for key, value in config["explore_parameters"].items() if key != "sample"
         }
-        light = config["subtract_background"]["light_background"]
-        return settings | {"light_background": light}
+        return settings | {"subtract_background": json.loads(rules["subtract_background"])}
 
     @property
     def raw_files(self) -> list[str]:
