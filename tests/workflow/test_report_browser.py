@@ -16,8 +16,11 @@ import pytest
 import tifffile
 import yaml
 from clearfield.figures.plane_file import pack_view, write_view
+from clearfield.filters.morphology import opening
 from clearfield.qc.known_metrics import COLUMNS
 from clearfield.qc.qc_table import KEYS, VERDICT
+from clearfield.results.ometiff import write_ome_tiff
+from explore_parameters import explore_parameters
 from report_run import report_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -422,6 +425,7 @@ def test_a_sample_opens_in_place_at_full_size(browser, tmp_path, exact):
             | {
                 "title": f"C{channel}",
                 "range": (100.0, 1000.0),
+                "background_range": (50.0, 400.0),
                 "result_range": (0.0, 500.0),
                 "light": False,
                 "offset": 0,
@@ -439,7 +443,7 @@ def test_a_sample_opens_in_place_at_full_size(browser, tmp_path, exact):
 
     near = 0 if exact else 1
     for panel, (plane, limits) in enumerate(
-        [(projection, (100, 1000)), (planes["background"], (100, 1000)), (result, (0, 500))]
+        [(projection, (100, 1000)), (planes["background"], (50, 400)), (result, (0, 500))]
     ):
         assert np.abs(grey_of(browser, panel) - drawn(plane, *limits)).max() <= near
     # The grey range by hand, of the result alone.
@@ -619,4 +623,82 @@ def test_the_advised_settings_pasted_as_they_are_mend_the_flags_of_size(
             assert "smaller than" not in row["reason"], row["reason"]
             assert "recommended" not in row["reason"], row["reason"]
             assert float(row["signal_survived"]) > 0.8
+    assert browser.complaints() == []
+
+
+def test_explore_shows_what_its_sliders_say(browser, tmp_path):
+    """Sizes and methods by keyboard; the image, the numbers and the YAML are of what is shown."""
+    y, x = np.mgrid[:90, :120]
+    image = np.random.default_rng(2).poisson(150 + x / 2)
+    for row, column_ in ((20, 25), (60, 40), (40, 90)):
+        image[np.hypot(y - row, x - column_) <= 6] += 800
+    image = image.astype(np.uint16)
+    write_ome_tiff(
+        tmp_path / "a.ome.tif", [(0, c, 0, 90, image) for c in range(2)], shape=(1, 2, 90, 120),
+        dtype="u2", pixel_size_um={"x": 0.5, "y": 0.5, "z": None}, channel_names=["D: 1", "G"],
+        provenance={},
+    )  # fmt: skip
+    settings = {
+        "channel": 0, "time": 0, "window": None, "radii": [2, 8, 2000, 4000], "min_sizes": [],
+        "max_sizes": [], "low_sigmas": [0.5], "high_sigmas": [5, 20], "ball_radii": [],
+        "subtract_background": {
+            "method": "tophat", "light_background": False, "tophat": {"radius": 5}, "unit": "um",
+            "channels": {},
+        },
+    }  # fmt: skip
+    page = tmp_path / "a.html"
+    explore_parameters(
+        str(tmp_path / "a.ome.tif"), str(tmp_path / "a.png"), str(page), "a", settings, 1
+    )
+    show(browser, 1400, 900)
+    browser.open(page)
+    browser.wait_for("document.documentElement.dataset.shown === 'tophat|10'")
+
+    def shown() -> dict:
+        return yaml.safe_load(browser.evaluate("document.getElementById('yaml').textContent"))
+
+    def result() -> np.ndarray:
+        text = browser.evaluate(
+            "(() => { const c = document.querySelectorAll('#maps canvas')[2];"
+            "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            "return JSON.stringify([...d].filter((_, i) => i % 4 === 0)) })()"
+        )
+        return np.array(json.loads(text)).reshape(image.shape)
+
+    assert shown() == {
+        "subtract_background": {
+            "unit": "um",
+            "channels": {
+                "D: 1": {"method": "tophat", "light_background": False, "tophat": {"radius": 5}}
+            },
+        }
+    }
+    # One step to the right: 8 µm, which are 16 px.
+    browser.evaluate("document.querySelector('#sliders input').focus()")
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight",
+                 windowsVirtualKeyCode=39)  # fmt: skip
+    browser.wait_for("document.documentElement.dataset.shown === 'tophat|16'")
+    assert shown()["subtract_background"]["channels"]["D: 1"]["tophat"] == {"radius": 8}
+    white = browser.evaluate("document.getElementById('high').valueAsNumber")
+    expected = np.clip(np.floor((image - opening(image, 16)) * 255.0 / white + 0.5), 0, 255)
+    assert np.abs(result() - expected).max() <= 1
+    # Radii beyond the image give one and the same, and their images are there once.
+    assert browser.evaluate(
+        "JSON.parse(document.getElementById('trials').textContent)"
+        ".filter(t => t.method === 'tophat').length"
+    ) in (4, 5)  # fmt: skip
+    # Another method begins at its advised sizes; one button leads back to what is configured.
+    browser.evaluate(
+        "(() => { const e = document.getElementById('method'); e.value = 'dog';"
+        "e.dispatchEvent(new Event('change', {bubbles: true})) })()"
+    )
+    browser.wait_for("document.documentElement.dataset.shown.startsWith('dog')")
+    assert "(advised)" in browser.evaluate("document.getElementById('said').textContent")
+    points = browser.evaluate(
+        "Chart.getChart(document.querySelector('#curves canvas')).data.datasets[0].data.length"
+    )
+    assert points == 3  # 5 and 20 µm, and what is advised
+    browser.click("document.getElementById('to-configured')")
+    browser.wait_for("document.documentElement.dataset.shown === 'tophat|10'")
+    assert "(configured)" in browser.evaluate("document.getElementById('said').textContent")
     assert browser.complaints() == []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MERIT_TEXT = {
     "signal_survived": "signal of the objects that is kept, %",
     "unevenness_to_signal": "unevenness of the background left, % of that signal",
-    "negative_fraction": "pixels below 0, %",
+    "negative_fraction": "negative pixels, %",
     "contrast_to_noise_after": "contrast-to-noise",
 }
 

@@ -154,7 +154,7 @@ def write_viewer() -> str:
 <a data-part="figure" target="_blank">Figure</a>
 <button data-part="close" title="Close (Esc)">Close</button></header>
 <div data-part="tools" hidden>
-{_range("raw", "Projection and background")}{_range("result", "Result")}
+{_range("projection", "Projection")}{_range("background", "Background")}{_range("result", "Result")}
 <button data-part="reset">Grey levels of the figure</button>
 <button data-part="whole">Whole image</button>
 <label><input type="checkbox" data-part="compare"> Before and after in one</label></div>

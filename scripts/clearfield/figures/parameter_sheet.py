@@ -14,13 +14,12 @@ from .canvas import (
     SKY,
     VERMILLION,
     add_pixels,
-    add_rectangle,
     add_text,
     new_figure,
     shorten,
 )
 from .grey_image import fit, grey_range, panel_size, shrink, to_grey
-from .trials import GRIDS, MERIT, Trial, describe
+from .trials import GRIDS, MERIT, Trial, describe, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,7 +88,7 @@ def draw_trials(
     blocks = []
     if advised:
         places = {id(trial): (row, 0) for row, trial in enumerate(advised)}
-        blocks.append(("Methods at their advised sizes", "", advised, places))
+        blocks.append(("At advised sizes", "", advised, places))
     for method in METHODS:
         own = [trial for trial in trials if trial.method == method.NAME]
         if own:
@@ -134,15 +133,13 @@ def draw_trials(
         for trial in own:
             row, column = places[id(trial)]
             left, top = x + column * across, TOP + row * down
-            for mark in trial.marks:
-                add_rectangle(
-                    figure, left - 4, top - 4, size[1] + 8, size[0] + 8, color=MARKS[mark]
-                )
             add_pixels(figure, _signed(trial.image, high), left, top)
+            for mark in trial.marks:
+                _frame(figure, left, top, size, MARKS[mark])
             top += size[0]
             caption = describe(trial.sizes, unit, pixel_um)
             if what == "":
-                caption = f"{trial.method}, {caption}"
+                caption = f"{text_of(trial.method)}, {caption}"
             add_text(figure, left, top + 12, shorten(caption, across // 6), fontsize=8.5)
             alike = [*trial.marks, *([f"the same up to {describe(trial.alike[-1], unit, pixel_um)}"]
                                      if trial.alike else [])]  # fmt: skip
@@ -153,6 +150,16 @@ def draw_trials(
                 add_text(figure, left, top + 40 + 14 * line, text, fontsize=8, color=BLUE)
         x += columns * across + 2 * GAP
     return figure
+
+
+def _frame(figure: Figure, left: int, top: int, size: tuple[int, int], colour: str) -> None:
+    rows, columns = size
+    strip = np.array([*bytes.fromhex(colour[1:]), 255], np.uint8)
+    for x, y, wide, tall in (
+        (left - 6, top - 6, columns + 12, 4), (left - 6, top + rows + 2, columns + 12, 4),
+        (left - 6, top - 6, 4, rows + 12), (left + columns + 2, top - 6, 4, rows + 12),
+    ):  # fmt: skip
+        add_pixels(figure, np.broadcast_to(strip, (tall, wide, 4)), x, y)
 
 
 def _places(trials: list[Trial]) -> dict[int, tuple[int, int]]:

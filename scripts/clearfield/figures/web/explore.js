@@ -98,12 +98,12 @@ async function show() {
   drawPlane(maps[2].canvas, result, told.shape, [0, at("high").valueAsNumber || trial.high], true);
   document.documentElement.dataset.shown = keyOf(method, sizes);
 }
-const say = (column, value) => (value === null ? "unknown"
+const write = (column, value) => (value === null ? "unknown"
   : percent(column) ? `${value > 10 ? "over 1000" : Number((100 * value).toPrecision(3))} %`
     : Number(value.toPrecision(3)));
 function describe(trial) {
   const words = Object.entries(told.merit)
-    .map(([column, name]) => `${name.replace(/, %.*/, "")} ${say(column, trial.merit[column])}`);
+    .map(([column, name]) => `${name.replace(/, %.*/, "")} ${write(column, trial.merit[column])}`);
   const marks = ["advised", "configured"].filter((mark) => trial.marks[mark] &&
     keyOf(trial.method, trial.marks[mark]) === keyOf(state.method, state.sizes)).join(", ");
   return `${words.join("; ")}${marks && ` (${marks})`}`;

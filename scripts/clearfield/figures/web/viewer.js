@@ -46,8 +46,7 @@ async function showView(index) {
   if (!planes) return showFigure("This browser cannot unpack the planes; here is the figure.");
   Object.assign(open, { view, planes });
   part("tools").hidden = false;
-  setRange("raw", view.range, planes.projection);
-  setRange("result", view.result_range, planes.result);
+  resetRanges();
   layOut();
 }
 
@@ -77,6 +76,12 @@ function setRange(name, [low, high], values) {
     slider.value = value;
     box.value = digits(value);
   }
+}
+function resetRanges() {
+  const { view, planes } = open;
+  setRange("projection", view.range, planes.projection);
+  setRange("background", view.background_range, planes.background);
+  setRange("result", view.result_range, planes.result);
 }
 const rangeOf = (name) => [part(`${name}-low`).valueAsNumber, part(`${name}-high`).valueAsNumber];
 
@@ -120,7 +125,7 @@ function layOut() {
 function draw() {
   const { view, planes, canvases } = open;
   for (const [name, canvas] of Object.entries(canvases)) {
-    const range = rangeOf(name === "result" ? "result" : "raw");
+    const range = rangeOf(name);
     if (range.every(Number.isFinite)) drawPlane(canvas, planes[name], view.shape, range);
   }
 }
@@ -161,8 +166,7 @@ dialog.addEventListener("click", ({ target }) => {
   if (name === "close") dialog.close();
   if (name === "next" || name === "previous") step(name === "next" ? 1 : -1);
   if (name === "reset") {
-    setRange("raw", open.view.range, open.planes.projection);
-    setRange("result", open.view.result_range, open.planes.result);
+    resetRanges();
     draw();
   }
   if (name === "whole") open.maps.forEach((map) => map.fitBounds([[-open.view.shape[0], 0], [0, open.view.shape[1]]]));
