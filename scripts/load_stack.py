@@ -13,7 +13,7 @@ def load_stack(path: str, sample: str, stack: str, settings: dict, threads: int)
     if "series_in_file" in source:
         print(
             f"{sample}: series {source['series']} of {source['series_in_file']}, counted from 0; "
-            "for all of them run the target list_inputs, and take results/inputs.tsv as samples"
+            "for all of them set load_stack.series: all"
         )
     for note in source.get("notes", ()):
         print(f"{sample}: {note}")

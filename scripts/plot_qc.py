@@ -64,7 +64,7 @@ def plot_qc(
             }
             sizes = measure_sizes(pair[0], channel["light_background"])
             rows[time, index] = measure_plane(
-                pair[1], sizes, pixel_size_um=before.pixel_size_um, **known
+                pair[1], sizes, original=pair[0], pixel_size_um=before.pixel_size_um, **known
             )
             if time in shown:
                 background = find_background(

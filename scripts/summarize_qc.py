@@ -12,7 +12,8 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
         Of the samples' tables; what else lies there belongs to removed samples and is named.
     metrics : str
         The table to write. Rows stand in the order of standard input, which names the samples'
-        tables, a path a line; they pass one at a time, so 10,000 need no more memory than one.
+        tables, a path a line. They pass one at a time, twice: the first time for what is usual in
+        this run, so that 10,000 need little more memory than one.
         Behind a tab may stand the columns of the user's own sheet, as JSON.
     settings : dict
         The thresholds of `summarize_qc` in the config.
@@ -23,6 +24,7 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     from pathlib import Path
 
     from clearfield.qc.known_metrics import COLUMNS
+    from clearfield.qc.metrics.cohort import Cohort
     from clearfield.qc.qc_table import KEYS, VERDICT, read_table, write_table
     from clearfield.qc.verdict import judge
 
@@ -33,9 +35,15 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     own = dict.fromkeys(column for columns in groups for column in columns)
     counts: Counter[str] = Counter()
 
+    cohort = Cohort()
+    for path in paths:
+        cohort.add(read_table(path))
+    unusual = cohort.outliers()
+
     def rows():
         for path, columns in zip(paths, groups, strict=True):
             for row in read_table(path):
+                row |= unusual.get((row["sample"], row["channel"]), {})
                 status, reason = judge(row, settings)
                 counts[status] += 1
                 yield row | {"status": status, "reason": reason} | columns

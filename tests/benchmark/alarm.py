@@ -1,8 +1,10 @@
 """How well does QC's alarm ring? Good images, and each broken in one known way, judged by default.
 
-``PYTHONPATH=scripts python tests/benchmark/alarm.py`` simulates and prints Markdown tables;
-``--small`` takes an eighth of the good images; ``--real FOLDER`` judges the files of a folder at
-the radius that QC recommends for each channel. Nothing is timed.
+``PYTHONPATH=scripts python tests/benchmark/alarm.py`` simulates and prints Markdown tables:
+plain scenes (all of one size and brightness), and varied ones, in which size, number, brightness,
+texture, depth, light from other planes, haze, plane and lamp are drawn at random. ``--seed N``
+draws others, ``--small`` takes a seventh, ``--real FOLDER`` judges the files of a folder at the
+radius that QC recommends for each channel. Nothing is timed.
 
 A fault counts as found if the row is not ok **and** one of its reasons holds a word that belongs
 to the fault. The strengths of a fault are set by what it does to a measurement, see `FAULTS`.
@@ -17,6 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
@@ -59,13 +62,22 @@ class Scene:
     signal: float = SIGNAL
     haze_level: float = HAZE
     full: float = 0.7  # of the detector's range, where the brightest object lies
-    radius: float = 1.0  # times the recommended one; above 50: px
+    radius: float = 1.0  # times the recommended one; above 50: px; below 0: sides of the plane
     centre: float = 0.5  # of the stack, where the objects lie
     blur: float = 0.0  # px, beyond the microscope's own
     lamp: tuple[float, ...] = (1.0,)  # of each time point
     bleached: tuple[float, ...] = (1.0,)
     dead: float = 0.0  # fraction of the pixels
+    dead_level: float = 1.0  # of the range; what has none shows NaN
     clip: float = 0.0  # fraction of the pixels that the output cannot hold
+    side: int = SIDE
+    scale: float = 1.0  # of the objects
+    number: float = 1.0  # of the objects, beside the usual one
+    unlike: float = 0.0  # lognormal spread of the objects' brightness
+    texture: float = 0.0  # standard deviation within objects
+    glow: float = 0.0  # share of the objects' light that comes from other planes
+    depth: float = 0.18  # of the stack that the objects take up, standard deviation
+    uneven: float = 1.0  # of the haze
     found_by: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -78,15 +90,16 @@ FAULTS = {
         ("lose", "is left of the objects"), {}, [{"radius": 0.7}, {"radius": 0.4}, {"radius": 0.2}],
     ),
     "radius too large": (
-        ("larger than the plane", "unevenness", "left in the background"),
-        {"haze": True}, [{"radius": SIDE / 2}, {"radius": 2 * SIDE}, {"radius": 5000}],
+        ("larger than the plane", "background still varies", "left in the background"),
+        {"haze": True, "haze_level": -0.5, "uneven": 1.0},
+        [{"radius": -0.5}, {"radius": -2.0}, {"radius": 5000}],
     ),
     "haze left": (
-        ("unevenness", "left in the background"), {"haze": True},
-        [{"radius": SIDE * 0.4, "haze_level": level * SIGNAL} for level in (0.5, 2, 8)],
+        ("background still varies", "left in the background"), {"haze": True, "uneven": 1.0},
+        [{"radius": -0.4, "haze_level": -level} for level in (0.5, 2, 8)],  # times the signal
     ),
     "out of focus": (
-        ("focus", "sharpest", "no objects", "stand only"), {},
+        ("out of focus", "no objects", "stand only"), {},
         [{"blur": 3.0}, {"blur": 8.0}, {"blur": 24.0}],
     ),
     "stack cut off": (
@@ -101,8 +114,15 @@ FAULTS = {
     "empty": (
         ("no objects", "stand only"), {}, [{"signal": s} for s in (12.0, 5.0, 0.0)],
     ),
-    "dead pixels": (
+    "full pixels": (
         ("saturated", "NaN", "dead"), {}, [{"dead": d} for d in (3e-4, 3e-3, 3e-2)],
+    ),
+    "hot pixels": (
+        ("dead",), {}, [{"dead": d, "dead_level": 0.6} for d in (3e-4, 3e-3, 3e-2)],
+    ),
+    "dark pixels": (
+        ("dead",), {"haze": True, "bits": "16"},
+        [{"dead": d, "dead_level": 0.0} for d in (3e-4, 3e-3, 3e-2)],
     ),
 }  # fmt: skip
 
@@ -112,40 +132,59 @@ def draw_objects(scene: Scene, random: np.random.RandomState) -> np.ndarray:
     depth = (np.arange(scene.planes) + 0.5) / scene.planes - scene.centre
     if scene.planes == 1:
         depth = np.zeros(1)
-    profile = np.exp(-(depth**2) / (2 * 0.18**2)).astype(np.float32)
+    profile = np.exp(-(depth**2) / (2 * scene.depth**2)).astype(np.float32)
     pixel = simulation.PIXEL_SIZE_UM["x"]
     if scene.kind in ("membranes", "filaments"):
-        plane = draw_lines(scene.kind, random)
+        plane = draw_lines(scene, random)
     else:
         count, radii, gap = {
             "nuclei": (14, (3.0, 4.5), 1.5), "spots": (60, (0.5, 0.7), 1.5),
             "tissue": (110, (2.2, 3.2), 0.2),
         }[scene.kind]  # fmt: skip
-        size = (1, SIDE, SIDE)
-        spheres = simulation.place_spheres(random, count, size, radii, gap)
+        scale = min(scene.scale, 1.5) if scene.kind == "spots" else scene.scale
+        count *= scene.number * (scene.side / SIDE) ** 2 / scale**2
+        size = (1, scene.side, scene.side)
+        radii = tuple(scale * radius for radius in radii)
+        spheres = simulation.place_spheres(random, max(3, round(count)), size, radii, gap)
         spheres[:, 0] = 0
-        plane = simulation.render_spheres(spheres, size)[0]
+        plane = np.zeros(size[1:], np.float32)
+        for sphere, height in zip(
+            spheres, random.lognormal(0, scene.unlike, len(spheres)), strict=True
+        ):
+            plane = np.maximum(plane, height * simulation.render_spheres(sphere[None], size)[0])
+    if scene.texture:
+        grain = gaussian_filter(random.normal(size=plane.shape), 1.5)
+        plane *= np.maximum(1 + scene.texture * grain / grain.std(), 0.1)
     plane = gaussian_filter(plane, np.hypot(simulation.PSF_SIGMA_UM["lateral"] / pixel, scene.blur))
     if not scene.blur:
-        plane /= plane.max()
+        plane /= np.quantile(plane, 0.999) if scene.unlike else plane.max()
+    if scene.glow:
+        wide = gaussian_filter(plane, 12 * scene.scale)
+        plane = plane + scene.glow * wide / wide.max()
     return profile[:, None, None] * plane
 
 
-def draw_lines(kind: str, random: np.random.RandomState) -> np.ndarray:
+def draw_lines(scene: Scene, random: np.random.RandomState) -> np.ndarray:
     """Draw borders between random cells, or curves; 1 on 0, (Y, X) float32."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    plane = np.zeros((SIDE, SIDE), np.float32)
-    if kind == "membranes":
-        seeds = random.uniform(0, SIDE, (45, 2))
-        distance = np.sort([np.hypot(y - a, x - b) for a, b in seeds], axis=0)
-        plane[distance[1] - distance[0] < 1.5] = 1
+    side = scene.side
+    y, x = np.mgrid[:side, :side]
+    plane = np.zeros((side, side), np.float32)
+    area = scene.number * (side / SIDE) ** 2
+    if scene.kind == "membranes":
+        seeds = random.uniform(0, side, (max(6, round(45 * area / scene.scale**2)), 2))
+        first = second = np.full(plane.shape, np.inf)
+        for row, column in seeds:
+            distance = np.hypot(y - row, x - column)
+            second = np.minimum(second, np.maximum(first, distance))
+            first = np.minimum(first, distance)
+        plane[second - first < 1.5] = 1
         return plane
-    for _ in range(14):
-        (row, column), angle = random.uniform(0, SIDE, 2), random.uniform(0, 2 * np.pi)
+    for _ in range(max(3, round(14 * area))):
+        (row, column), angle = random.uniform(0, side, 2), random.uniform(0, 2 * np.pi)
         for _ in range(160):
             angle += random.normal(0, 0.06)
             row, column = row + np.sin(angle), column + np.cos(angle)
-            if 0 <= row < SIDE and 0 <= column < SIDE:
+            if 0 <= row < side and 0 <= column < side:
                 plane[int(row), int(column)] = 1
     return plane
 
@@ -154,8 +193,9 @@ def photograph(scene: Scene) -> tuple[np.ndarray, int | None]:
     """Simulate (T, Z, Y, X), and the detector's largest grey level."""
     random = np.random.RandomState(scene.seed)
     objects = scene.signal * draw_objects(scene, random)
-    level = scene.haze_level if scene.haze else 5
-    haze = simulation.make_haze(random, objects.shape, level, 1.0)
+    level = scene.haze_level if scene.haze_level >= 0 else -scene.haze_level * scene.signal
+    level = level if scene.haze else 5
+    haze = simulation.make_haze(random, objects.shape, level, scene.uneven)
     times = max(len(scene.lamp), len(scene.bleached))
     lamp = np.resize(scene.lamp, times)
     bleached = np.resize(scene.bleached, times)
@@ -166,7 +206,7 @@ def photograph(scene: Scene) -> tuple[np.ndarray, int | None]:
     counts += random.normal(0, simulation.READ_NOISE, counts.shape)
     # The brightest object of a good scene lies at `full` of the range; an empty one is not
     # amplified to it.
-    top = max(SIGNAL, scene.signal) + 1.5 * (level if scene.haze else 0)
+    top = max(SIGNAL, float(objects.max())) + 1.5 * (level if scene.haze else 0)
     largest = {"8": 255, "12": 4095, "16": 65535, "float": None}[scene.bits]
     # Confocal microscopes cut off at 0; cameras have an offset.
     offset = {"8": 0, "12": 100, "16": 400, "float": 0}[scene.bits]
@@ -174,10 +214,37 @@ def photograph(scene: Scene) -> tuple[np.ndarray, int | None]:
     image = counts * scale + offset
     if scene.dead:
         dead = random.uniform(size=image.shape[2:]) < scene.dead
-        image[..., dead] = np.nan if largest is None else largest
+        full = scene.dead_level == 1
+        highest = top * scale if largest is None else largest
+        image[..., dead] = np.nan if largest is None and full else scene.dead_level * highest
     if largest is None:
         return image.astype(np.float32), None
     return np.clip(np.rint(image), 0, largest).astype(f"u{1 if largest < 256 else 2}"), largest
+
+
+def vary(scene: Scene) -> Scene:
+    """Draw what users' good images differ in. Objects stay 12 times as bright as the noise."""
+    random = np.random.RandomState(scene.seed + 77)
+    haze = random.uniform(20, 600)
+    least = max(80, 12 * np.sqrt(1.5 * haze if scene.haze else 15))
+    times = random.choice([1, 1, 2, 4])
+    return replace(
+        scene,
+        signal=float(np.exp(random.uniform(np.log(least), np.log(max(3000, 2 * least))))),
+        haze_level=haze,
+        full=random.uniform(0.4, 0.8),
+        centre=random.uniform(0.4, 0.6),
+        depth=random.uniform(0.1, 0.3),
+        lamp=tuple(random.normal(1, 0.015, times)),
+        bleached=tuple(random.uniform(0.97, 1) ** np.arange(times)),
+        side=int(random.choice([128, 192, 256, 384])),
+        scale=random.uniform(0.7, 2.2),
+        number=random.uniform(0.4, 1.3),
+        unlike=random.uniform(0, 0.4),
+        texture=random.uniform(0, 0.3),
+        glow=random.uniform(0, 0.25),
+        uneven=random.uniform(0.2, 1.2),
+    )
 
 
 def statistics_of(stack: np.ndarray, level: int | None) -> dict:
@@ -237,7 +304,7 @@ def judge_channel(
             result = np.minimum(result, most.astype(result.dtype))
         rows.append(
             measure_plane(
-                result, sizes, channel=channel, output=output, statistics=seen,
+                result, sizes, original=plane, channel=channel, output=output, statistics=seen,
                 clipped={"clipped_low": 0, "clipped_high": lost},
                 pixel_size_um={"x": None, "y": None, "z": None},
             )
@@ -252,20 +319,17 @@ def judge_scene(scene: Scene) -> tuple[str, str]:
     verdicts = judge_channel(
         [volume.max(axis=0) for volume in stack],
         [statistics_of(volume, level) for volume in stack],
-        radius=scene.radius,
+        radius=scene.radius if scene.radius > 0 else max(51, -scene.radius * scene.side),
         clip=scene.clip,
     )
     worst = max((status for status, _ in verdicts), key=("ok", "warn", "fail").index)
     return worst, "; ".join(reason for _, reason in verdicts if reason)
 
 
-def good_scenes(small: bool) -> list[Scene]:
+def good_scenes(seed: int) -> list[Scene]:
     """List the good scenes: every kind, depth of bits, haze and number of planes."""
-    scenes = [
-        Scene(*choice, seed=number)
-        for number, choice in enumerate(itertools.product(KINDS, BITS, (False, True), PLANES))
-    ]
-    return scenes[::7] if small else scenes
+    choices = itertools.product(KINDS, BITS, (False, True), PLANES)
+    return [Scene(*choice, seed=1000 * seed + k) for k, choice in enumerate(choices)]
 
 
 def broken_scenes(scenes: list[Scene]) -> Iterator[tuple[str, int, Scene]]:
@@ -285,10 +349,12 @@ def kinds_of(reason: str) -> list[str]:
     return sorted({part.split(" (")[0] for part in parts})
 
 
-def simulate(small: bool) -> None:
-    """Print the tables of the simulated set."""
-    scenes = good_scenes(small)
-    good = [(scene, *judge_scene(scene)) for scene in scenes]
+def simulate(scenes: list[Scene]) -> None:
+    """Print the tables of a simulated set."""
+    with Pool(2) as pool:
+        good = list(zip(scenes, *zip(*pool.map(judge_scene, scenes, 1), strict=True), strict=True))
+        broken = list(broken_scenes(scenes))
+        verdicts = pool.map(judge_scene, [scene for _, _, scene in broken], 8)
     counts = Counter(status for _, status, _ in good)
     print(f"good: {len(good)}: " + ", ".join(f"{counts[s]} {s}" for s in ("ok", "warn", "fail")))
     print("\n| good, but flagged: the reason | scenes |\n|---|---|")
@@ -297,13 +363,17 @@ def simulate(small: bool) -> None:
         print(f"| {reason} | {count} |")
     for scene, status, reason in good:
         if status != "ok":
-            print(f"<!-- {scene.kind} {scene.bits} haze={scene.haze} Z={scene.planes} {status}: "
-                  f"{reason} -->")  # fmt: skip
+            print(f"<!-- {scene.kind} {scene.bits} haze={scene.haze} Z={scene.planes} "
+                  f"seed={scene.seed} {status}: {reason} -->")  # fmt: skip
     found: dict[str, list[Counter]] = {name: [Counter() for _ in STRENGTHS] for name in FAULTS}
-    for name, strength, scene in broken_scenes(scenes):
-        status, reason = judge_scene(scene)
+    for (name, strength, scene), (status, reason) in zip(broken, verdicts, strict=True):
         right = status != "ok" and any(word in reason for word in scene.found_by)
         found[name][strength].update(["all"] + ["flagged"] * (status != "ok") + ["right"] * right)
+        if strength and not right:
+            print(
+                f"<!-- missed: {name} {STRENGTHS[strength]}: {scene.kind} {scene.bits} "
+                f"haze={scene.haze} Z={scene.planes} seed={scene.seed} {status}: {reason} -->"
+            )
     print("\nflagged for the right reason / flagged at all / broken scenes\n")
     print("| fault | " + " | ".join(STRENGTHS) + " |\n|---|---|---|---|")
     totals = [sum(column, Counter()) for column in zip(*found.values(), strict=True)]
@@ -382,12 +452,17 @@ def main() -> None:
     """Simulate, or judge the files of a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--real", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
     if arguments.real:
         judge_real(arguments.real)
-    else:
-        simulate(arguments.small)
+        return
+    scenes = good_scenes(arguments.seed)[:: 7 if arguments.small else 1]
+    print("## Plain")
+    simulate(scenes)
+    print("\n## Varied")
+    simulate([vary(scene) for scene in scenes])
 
 
 if __name__ == "__main__":

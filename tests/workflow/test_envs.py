@@ -116,7 +116,7 @@ def test_each_script_runs_in_an_environment_with_nothing_else(tmp_path):
     settings = rule_settings(config)
     raw = str(ROOT / "resources/example/nuclei_low_haze.tif")
     for rule, values in {
-        "list_inputs": {"table": "inputs.tsv"},
+        "list_inputs": {"table": "inputs.tsv", "unread": "inputs_unread.tsv"},
         "load_stack": {"path": raw, "sample": "s", "stack": "s.stack", "threads": "1"},
         "keep_stack": {"stack": "s.stack", "kept": "kept.ome.tif", "threads": "1"},
         "project_stack": {

@@ -1,6 +1,5 @@
 """The embedded example, end to end, as a new user runs it."""
 
-import inspect
 import json
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import pytest
 import skimage.morphology
 import tifffile
 from runner import ROOT, Runner, copy_clone
-from snakemake.scheduling import job_scheduler
 
 SAMPLES = sorted(
     path.name.removesuffix(".tif").removesuffix(".ome")
@@ -137,11 +135,26 @@ def test_forked_jobs_import_nothing_and_give_the_same_bytes(example, tmp_path):
     assert forked == alone == example.outputs()
 
 
-def test_snakemake_has_what_the_workflow_turns_off():
-    """The limit of jobs a second costs the driver more and more; see onstart in common.smk."""
-    code = inspect.getsource(job_scheduler.JobScheduler)
-    assert "if self.job_rate_limiter is None" in code
-    assert "if self.job_rate_limiter is not None" in code
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a fork server on Linux only")
+def test_a_submission_of_several_samples_has_a_server_on_its_node(example, tmp_path):
+    """As an executor starts Snakemake there, without its hooks."""
+    runner = Runner(tmp_path / "node")
+    rules = ("load_stack", "project_stack", "subtract_background", "plot_qc")
+
+    def imported(samples: list[str]) -> bool:
+        jobs = [f"{rule}:sample={sample}" for sample in samples for rule in rules]
+        runner.run(
+            "--target-jobs", *jobs, "--allowed-rules", *rules, "--mode", "remote", "--no-hooks",
+            "--nolock", "--force", environment={"PYTHONPROFILEIMPORTTIME": "1"},
+        )  # fmt: skip
+        logs = [runner.folder / f"results/logs/plot_qc/{sample}.log" for sample in samples]
+        return all(" numpy\n" in log.read_text() for log in logs)
+
+    assert not imported(SAMPLES)
+    made = {name: text for name, text in runner.outputs().items() if ".stack" not in name}
+    assert set(made) >= {f"qc/{sample}.png" for sample in SAMPLES}
+    assert made.items() <= example.outputs().items()
+    assert imported(SAMPLES[:1])  # one sample's jobs cost less than the server
 
 
 def test_the_workflow_is_linted_and_formatted():

@@ -299,11 +299,56 @@ def test_the_end_of_a_run_says_how_it_went_and_which_series_were_taken(tmp_path)
     assert "1 of them is series 0 of 2 of its file" in text
     assert "The page of the run: results/report/index.html" in text
     log = (results / "logs/load_stack/two.log").read_text("utf-8")
-    assert "two: series 0 of 2, counted from 0" in log and "list_inputs" in log
+    assert "two: series 0 of 2, counted from 0" in log and "load_stack.series: all" in log
     assert "series" not in (results / "logs/load_stack/one.log").read_text("utf-8")
     page = (results / "report/index.html").read_text("utf-8")
     assert "1 sample is one series of a file that holds several" in page
     assert "<li>series 0 of 2 of its file</li>" in page
+
+
+@pytest.mark.second_tier
+def test_all_series_of_each_file_are_samples(tmp_path):
+    """Listed first, then taken: a file of two series, one of one, and one that is cut short."""
+    runner = Runner(tmp_path / "run")
+    write_stack(runner.folder / "raw/one.tif", 1, (3, 32, 32))
+    with tifffile.TiffWriter(runner.folder / "raw/two.ome.tif", ome=True) as writer:
+        for seed, name in ((3, "left"), (4, "right")):
+            plane = np.random.default_rng(seed).integers(0, 99, (3, 32, 32 + seed), np.uint16)
+            writer.write(plane, metadata={"axes": "ZYX", "Name": name}, photometric="minisblack")
+    broken = write_stack(runner.folder / "raw/bad.tif", 2, (3, 32, 32))
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:500])
+    runner.config = {"samples": "raw/*.tif", "subtract_background": {"tophat": {"radius": 4}}}
+    runner.run(status=1)
+    runner.config["load_stack"] = {"series": "all"}
+    results = runner.folder / "results"
+    said = runner.run(status=1).text
+    assert "results/inputs.tsv does not list raw/bad.tif as it is now" in said
+    assert "snakemake list_inputs --force" in said
+    assert runner.run("--nolock", "list_inputs").samples == {"list_inputs": [""]}
+    ran = runner.run(status=1).samples
+    assert ran["load_stack"] == ["bad", "two__left", "two__right"]  # "one" is as it was
+    assert [row["sample"] for row in read_tsv(results / "qc/failures.tsv")] == ["bad"]
+
+    broken.write_bytes(whole)
+    assert "does not list raw/bad.tif as it is now" in runner.run(status=1).text
+    runner.run("--nolock", "list_inputs")
+    done = runner.run()
+    assert done.samples["load_stack"] == ["bad"]
+    assert "series 0 of 2" not in done.text
+    rows = {row["sample"]: row for row in read_tsv(results / "qc/metrics.tsv")}
+    assert {name: row["series"] for name, row in rows.items()} == {
+        "bad": "", "one": "", "two__left": "0 of 2", "two__right": "1 of 2",
+    }  # fmt: skip
+    page = (results / "report/index.html").read_text("utf-8")
+    assert "For all series set" not in page
+    assert "Nothing to be done" in runner.run().text
+    sheet = runner.folder / "sheet.tsv"
+    sheet.write_bytes((results / "inputs.tsv").read_bytes())
+    runner.config |= {"samples": "sheet.tsv", "load_stack": {"series": 0}}
+    assert set(runner.run().samples) <= {
+        "report_run"
+    }  # by hand, the same: the page shows the config
 
 
 def test_the_example_in_a_folder_of_its_own_says_that_it_is_the_example(tmp_path):

@@ -54,14 +54,22 @@ if Path(clearfield.__file__).parents[1].resolve() != Path(CLONE, "scripts").reso
     )
 
 from clearfield.workflow.failures import finish_run
-from clearfield.workflow.handlers import begin, fail, open_run, show_jobs_the_way
-from clearfield.workflow.rule_values import rule_values, spare_snakemake
+from clearfield.workflow.handlers import (
+    begin,
+    fail,
+    open_run,
+    serve_submission,
+    show_jobs_the_way,
+)
+from clearfield.workflow.rule_values import rule_values
+from clearfield.workflow.snakemake_costs import collect_less_garbage
 
 show_jobs_the_way(CLONE)
-spare_snakemake()
+serve_submission(CLONE, workflow)
+collect_less_garbage()
 
 
-RUN = open_run(config, CLONE)
+RUN = open_run(config, CLONE, workflow)
 
 
 def for_samples(pattern, rule=None, key=None):

@@ -1,5 +1,6 @@
 # Takes: the raw files of all samples. Gives: results/inputs.tsv, a row for each series of each file,
-# which is itself a sample sheet. A target of its own: `snakemake list_inputs …`.
+# which is itself a sample sheet, and results/inputs_unread.tsv: what cannot be read, and why. A target
+# of its own: `snakemake list_inputs …`.
 
 
 rule list_inputs:
@@ -8,6 +9,7 @@ rule list_inputs:
         raw=as_it_stands(RUN.raw_files),
     output:
         table="results/inputs.tsv",
+        unread="results/inputs_unread.tsv",
     log:
         "results/logs/list_inputs.log",
     conda:
@@ -22,5 +24,5 @@ rule list_inputs:
         # On standard input: 10,000 names do not fit on a command line. The log says which files are
         # not in the table.
         "printf '%s\\t%s\\n' {params.names_and_paths:q}"
-        ' | python "$CLEARFIELD/scripts/list_inputs.py" --table {output.table:q}'
+        ' | python "$CLEARFIELD/scripts/list_inputs.py" --table {output.table:q} --unread {output.unread:q}'
         " > {log:q} 2>&1 && cat {log:q} >&2"

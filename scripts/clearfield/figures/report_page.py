@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..qc.qc_table import KEYS, VERDICT
+from ..qc.series_taken import one_of_several
 from .advice import Advice, Told, advise, write_sheet, write_yaml
 from .cohort_plot import to_number
 from .methods_paragraph import write_methods
@@ -211,13 +212,13 @@ def _totals(samples: dict, rows: list[dict], failures: list[dict]) -> str:
 
 def _series(rows: list[dict]) -> str:
     """Say where a file holds more series than were taken."""
-    taken = {row["sample"]: row["series"] for row in rows if row.get("series")}
+    taken = one_of_several({row["sample"]: row["series"] for row in rows if row.get("series")})
     if not taken:
         return ""
     return (
         f"<p>{len(taken)} sample{'s are' if len(taken) > 1 else ' is'} one series of a file that "
-        "holds several; each card says which. For all series run the target "
-        "<code>list_inputs</code> and take <code>results/inputs.tsv</code> as samples.</p>\n"
+        "holds several; each card says which. For all series set "
+        "<code>load_stack.series: all</code>.</p>\n"
     )
 
 

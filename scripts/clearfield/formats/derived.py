@@ -5,6 +5,8 @@ from pathlib import Path
 
 import tifffile
 
+from ..errors import ClearfieldError
+
 # Programs write what they computed beside the planes: maximum projections, extended depth of
 # focus, the sharpest pixels. ImageJ puts the kind of a projection in front of the name.
 _WORDS = re.compile(
@@ -63,6 +65,11 @@ def leave_out_projections(
     planes : dict
     left_out : list of str
         Where all slices are projections, or none is, nothing.
+
+    Raises
+    ------
+    ClearfieldError
+        Where a channel or time has a projection alone, and others have planes.
     """
     place = axes.find("Z")
     heights = sorted({index[place] for index in planes}) if place >= 0 else []
@@ -72,13 +79,15 @@ def leave_out_projections(
     computed = {z for z in (heights[0], heights[-1]) if _is_projection(one_of[z])}
     if len(computed) != 1:
         return planes, []
-    # A channel that was recorded as a projection alone is no copy of other planes.
-    beside = {_without(index, place) for index in planes if index[place] not in computed}
-    kept = {
-        index: file
-        for index, file in planes.items()
-        if index[place] not in computed or _without(index, place) not in beside
-    }
+    kept = {index: file for index, file in planes.items() if index[place] not in computed}
+    beside = {_without(index, place) for index in kept}
+    alone = {f for index, f in planes.items() if _without(index, place) not in beside}
+    if alone:  # of planes that were not exported: it is no copy of others, and no plane of a stack
+        raise ClearfieldError(
+            f"{min(alone)} says that it is a projection, and the planes that it was computed from "
+            "are not here, while other channels or times have theirs; give a glob that matches "
+            "those, and this file as the path of a sample of its own"
+        )
     return kept, sorted(set(planes.values()) - set(kept.values()))
 
 

@@ -57,7 +57,7 @@ def open_series(path: str | PathLike) -> list[Series]:
             f"{path} has {size} bytes, less than the header of a DeltaVision file; "
             "copy it again from its source"
         )
-    order = next((o for o in "<>" if struct.unpack_from(o + "h", header, 96)[0] == _MAGIC), None)
+    order = _byte_order(header)
     if order is None:
         raise ClearfieldError(
             f"{path} is not a DeltaVision file (no {_MAGIC} at byte 96); "
@@ -124,6 +124,15 @@ def open_series(path: str | PathLike) -> list[Series]:
         offsets=offsets,
     )
     return split_positions(series)
+
+
+def is_deltavision(header: bytes) -> bool:
+    """Tell DeltaVision's dialect from other MRC files, which may have the same suffix."""
+    return _byte_order(header) is not None
+
+
+def _byte_order(header: bytes) -> str | None:
+    return next((o for o in "<>" if struct.unpack_from(o + "h", header, 96)[0] == _MAGIC), None)
 
 
 def _pixel_size(spacing: tuple[float, ...]) -> dict[str, float | None]:

@@ -22,6 +22,14 @@ FORMATS = {
     ".dv": "dv",
     ".r3d": "dv",
     ".r3d_d3d": "dv",
+    ".mrc": "mrc",
+    ".mrcs": "mrc",
+    ".st": "mrc",
+    ".rec": "mrc",
+    ".ali": "mrc",
+    ".ims": "imaris",
+    ".h5": "bdv",
+    ".hdf5": "bdv",
     ".zarr": "zarr",
 }
 """The module that has `open_series` for a suffix; folders and globs of planes are "plane_files"."""

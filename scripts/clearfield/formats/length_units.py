@@ -60,3 +60,15 @@ def unit_factor(unit: str | None) -> float | None:
     for micro in ("Âµ", "Î¼", "µ", "μ", "&micro;"):
         text = text.replace(micro, "u")
     return _FACTORS.get(text.casefold())
+
+
+def shortest(size: float, error: float) -> float:
+    """Give the number of the fewest digits that lies within `error` of a size.
+
+    Examples
+    --------
+    >>> shortest(0.108000002, 1e-8), shortest(1 / 3, 1e-6)
+    (0.108, 0.333333)
+    """
+    rounded = (float(f"{size:.{digits}g}") for digits in range(1, 17))
+    return next((one for one in rounded if abs(one - size) <= error), size)

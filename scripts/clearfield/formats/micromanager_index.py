@@ -1,5 +1,6 @@
 """What the indexes of Micro-Manager's TIFFs say: which planes there are, and positions' names."""
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import tifffile
 
 from ..errors import ClearfieldError
+
+_MOST_JSON_BYTES = 1 << 20
 
 
 def check_planes(tif: tifffile.TiffFile, name: str) -> None:
@@ -81,16 +84,60 @@ def name_positions(tif: tifffile.TiffFile, kind: str, count: int) -> list[str]:
 
 
 def _of_index(tif: tifffile.TiffFile) -> list[str]:
-    """Read NDTiff.index: tifffile numbers names as they were recorded, numbers from the lowest."""
-    found = {
-        value: None
-        for axes, *_ in ndtiff_index(tif)
-        for axis, value in axes.items()
-        if axis.lower() == "position"
-    }
-    if all(isinstance(value, str) for value in found):
-        return list(found)
+    names = name_ndtiff_axis(tif, "position", "PositionName")
+    found = {axes[a] for axes, *_ in ndtiff_index(tif) for a in axes if a.lower() == "position"}
+    if names or not found or any(isinstance(value, str) for value in found):
+        return names
     return [f"position {number}" for number in range(min(found), max(found) + 1)]
+
+
+def name_ndtiff_axis(tif: tifffile.TiffFile, axis: str, key: str) -> list[str]:
+    """Name the entries of an axis of NDTiff, in the order in which tifffile has them.
+
+    Version 3 writes names into the index, and tifffile numbers them as they were recorded. Version
+    2 writes numbers, and the names into the JSON of each plane.
+
+    Parameters
+    ----------
+    tif : TiffFile
+    axis : str
+        "channel" or "position", in the index in any case.
+    key : str
+        What the JSON of a plane calls the name.
+
+    Returns
+    -------
+    list of str
+        Empty where there is no such axis, a name is missing, or two are alike.
+    """
+    first: dict[str | int, tuple] = {}
+    for entry in ndtiff_index(tif):
+        for name, value in entry[0].items():
+            if name.lower() == axis:
+                first.setdefault(value, entry)
+    if all(isinstance(value, str) for value in first):
+        return list(first)
+    if not all(isinstance(value, int) for value in first):
+        return []
+    if len(first) != max(first) - min(first) + 1:
+        return []
+    names = [_of_plane(tif, first[number], key) for number in sorted(first)]
+    return names if all(names) and len(set(names)) == len(names) else []
+
+
+def _of_plane(tif: tifffile.TiffFile, entry: tuple, key: str) -> str:
+    """Read one value of the JSON that an entry of the index leads to, "" where there is none."""
+    _, file, *_, start, length, compression = entry
+    if compression or not 0 < length <= _MOST_JSON_BYTES:
+        return ""
+    try:
+        with Path(tif.filehandle.dirname, Path(file).name).open("rb") as opened:
+            opened.seek(start)
+            found = json.loads(opened.read(length))
+    except (OSError, ValueError):
+        return ""
+    name = found.get(key) if isinstance(found, dict) else None
+    return name.strip() if isinstance(name, str) else ""
 
 
 def _of_summary(tif: tifffile.TiffFile, count: int) -> list[str]:

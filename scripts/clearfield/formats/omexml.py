@@ -174,6 +174,52 @@ def _text(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def name_wells(text: str) -> list[str]:
+    """Name the images of OME-XML by their wells.
+
+    Parameters
+    ----------
+    text : str
+        OME-XML.
+
+    Returns
+    -------
+    list of str
+        For each image, in the order of the XML: "B03", with its field, counted from 0, where the
+        well has several ("B03 field 1"), behind the plate's name or number where there are several
+        plates; "" for one that is in no well.
+
+    Examples
+    --------
+    >>> plate = "<Plate><Well Row='1' Column='2'>{}</Well></Plate>".format(
+    ...     "".join(f"<WellSample><ImageRef ID='i{n}'/></WellSample>" for n in (0, 1)))
+    >>> name_wells(f"<OME>{plate}<Image ID='i1'/><Image ID='i0'/><Image ID='i2'/></OME>")
+    ['B03 field 1', 'B03 field 0', '']
+    """
+    root = ElementTree.fromstring(text)
+    plates, names = root.findall("{*}Plate"), {}
+    for number, plate in enumerate(plates):
+        before = f"{plate.get('Name') or f'plate {number}'} " if len(plates) > 1 else ""
+        for well in plate.iterfind("{*}Well"):
+            images = [sample.find("{*}ImageRef") for sample in well.iterfind("{*}WellSample")]
+            for field, image in enumerate(images):
+                if image is not None:
+                    name = _well(well, plate) + (f" field {field}" if len(images) > 1 else "")
+                    names[image.get("ID")] = before + name
+    return [names.get(image.get("ID"), "") for image in root.iterfind("{*}Image")]
+
+
+def _well(well: ElementTree.Element, plate: ElementTree.Element) -> str:
+    """Give the label of a well: a letter and a number, unless its plate counts otherwise."""
+    parts = []
+    for axis, usual in (("Row", "letter"), ("Column", "number")):
+        index = abs(int(well.get(axis, 0)))
+        letters = (plate.get(f"{axis}NamingConvention") or usual) == "letter" and index < 26 * 27
+        first = chr(ord("A") + index // 26 - 1) if letters and index >= 26 else ""
+        parts.append(first + chr(ord("A") + index % 26) if letters else f"{index + 1:02d}")
+    return "".join(parts)
+
+
 def read_companion(path: str) -> tuple[str, str]:
     """Read OME-XML that lies beside its TIFFs (.companion.ome).
 

@@ -145,7 +145,8 @@ def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, in
     first, other = list(rests.values())[:2]
     raise ClearfieldError(
         f"{path}: the names {first} and {other} differ in more than the numbers of planes; give a "
-        'glob that matches the planes of one stack, e.g. "cell3_z*.tif"'
+        'glob that matches the planes of one stack, e.g. "cell3_z*.tif", or where each file is a '
+        "stack of its own the files instead of the folder"
     )
 
 

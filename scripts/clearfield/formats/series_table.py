@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ClearfieldError
 from ..results.whole_files import replacing
@@ -20,11 +21,21 @@ _NOT_IN_NAMES = re.compile(
 )
 
 
+class Unread(NamedTuple):
+    """A series that cannot be read, or a file: sample of the file, its own, path, number, why."""
+
+    file: str
+    sample: str
+    path: str
+    number: int
+    reason: str
+
+
 def describe_series(
     sample: str,
     path: str,
     found: Sequence[Series],
-    unread: list[str],
+    unread: list[Unread],
     notes: dict[str, None] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Give the row of each series of a file.
@@ -36,7 +47,7 @@ def describe_series(
     path : str
         As written.
     found : sequence of Series
-    unread : list of str
+    unread : list of Unread
         Takes what is wrong with those that cannot be read: one must not hide the others.
     notes : dict, optional
         Takes what was left out of those that can, each sentence once.
@@ -54,7 +65,7 @@ def describe_series(
         try:
             known[number] = found[number]
         except ClearfieldError as error:
-            unread.append(f"{sample}: {error}")
+            unread.append(Unread(sample, f"{sample}__{number}", path, number, str(error)))
     if notes is not None:
         for series in known.values():
             notes.update(dict.fromkeys(f"{sample}: {note}" for note in series.notes))
@@ -127,3 +138,15 @@ def write_inputs(table: str | Path, rows: Iterable[dict[str, str]]) -> int:
             (quoted if name.startswith("#") else plain).writerow(values)
             count += 1
     return count
+
+
+def write_unread(table: str | Path, unread: Iterable[Unread]) -> None:
+    """Write what cannot be read, and why: a row for each series or file."""
+    with (
+        replacing(table) as temporary,
+        temporary.open("w", encoding="utf-8", errors="replace", newline="") as file,
+    ):
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(("sample", "path", "load_stack.series", "reason"))
+        for one in unread:
+            writer.writerow((one.sample, one.path, one.number, " ".join(one.reason.split())))

@@ -13,7 +13,7 @@ import tifffile
 
 from ..errors import ClearfieldError
 from .micromanager_index import check_planes, name_positions
-from .omexml import check_description, read_companion
+from .omexml import check_description, name_wells, read_companion
 from .series import Series, split_positions
 from .tiff_directories import Directory, check_directories
 from .tiff_places import expansion, files_of, set_contiguous, set_pages
@@ -58,6 +58,8 @@ def open_series(path: str) -> list[Series]:
                         _series(tif, series, number, file, directories), series.kind, file, tif
                     )
                 ]
+                if tif.is_ome:
+                    _name_by_wells(found, tif.ome_metadata)
         except (ClearfieldError, MemoryError, OSError):
             raise
         except Exception as error:
@@ -134,6 +136,20 @@ def _split(series: Series, kind: str, path: str, tif: tifffile.TiffFile) -> list
         own = [Path(file).name == Path(path).name for file in series.files]
         parts = [part for part in parts if any(own[file] for file in part.offsets[:, 0].tolist())]
     return parts
+
+
+def _name_by_wells(found: list[Series], xml: str) -> None:
+    """Name images by their wells where they have no names of their own, or two of them one."""
+    names = [series.name for series in found]
+    if "Plate" not in xml or (all(names) and len(set(names)) == len(names)):
+        return
+    try:
+        wells = name_wells(xml)
+    except ValueError:  # of a number that is none
+        return
+    if len(wells) == len(found):
+        for series, well in zip(found, wells, strict=True):
+            series.name = well or series.name
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 
 from .length_units import micrometres
-from .micromanager_index import ndtiff_index
+from .micromanager_index import name_ndtiff_axis
 from .tiff_resolution import COARSEST_UM, UNKNOWN, inverse_of, resolution
 
 # What ScanImage calls how many channels, slices, and frames of a slice, from the newest to 3.
@@ -335,10 +335,9 @@ def _qpi(series: tifffile.TiffPageSeries) -> dict:
 
 
 def _ndtiff(tif: tifffile.TiffFile) -> dict:
-    """Take channels' names from the index, where each plane has its own, in their order there."""
+    """Take channels' names from the index or the planes, or else from the summary."""
     found = _micromanager(tif)
-    channels = [axes.get("channel") for axes, *_ in ndtiff_index(tif)]
-    names = [name for name in dict.fromkeys(channels) if isinstance(name, str)]
+    names = name_ndtiff_axis(tif, "channel", "Channel")
     return {**found, "channel_names": names or found["channel_names"]}
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 # Whoever has a file of these means it, also where a glob found it.
 MICROSCOPES = frozenset((
-    ".vsi", ".ets", ".oir", ".poir", ".sld", ".sldy", ".zvi", ".sif", ".ims", ".lof", ".xlef",
-    ".lei", ".mrc", ".mrcs", ".st", ".rec", ".ali", ".h5", ".hdf5", ".ics", ".ids", ".flex",
+    ".vsi", ".ets", ".oir", ".poir", ".sld", ".sldy", ".zvi", ".sif", ".lof", ".xlef",
+    ".lei", ".ics", ".ids", ".flex",
     ".mea", ".mvd2", ".acff", ".aim", ".al3d", ".apl", ".tnb", ".afi", ".ndpi", ".ndpis", ".scn",
     ".mrxs", ".bif", ".c01", ".dib", ".cxd", ".dm2", ".dm3", ".dm4", ".fli", ".fits", ".fts",
     ".im3", ".ipl", ".ipw", ".ipm", ".klb", ".lim", ".liff", ".msr", ".obf", ".obsep", ".nrrd",
@@ -20,12 +20,15 @@ PICTURES = frozenset((
 _OTHERS = {
     ".sldy": "open it in SlideBook and export it as OME-TIFF",
     ".mrxs": "open it in QuPath and export it as OME-TIFF",
-    ".h5": "open it with the Fiji plugin of what wrote it (BigDataViewer, HDF5) and save it as "
-    "TIFF",
+    ".vmu": "open it in QuPath and export it as OME-TIFF",
+    ".poir": "export it from the program of the microscope as .oir, and convert that with "
+    "Bio-Formats, or as OME-TIFF",
+    ".obsep": "export it from the program that wrote it as OME-TIFF",
+    ".mha": "write it with SimpleITK: SimpleITK.WriteImage(SimpleITK.ReadImage(name), 'a.tif')",
     ".npy": "write it with tifffile: tifffile.imwrite(name, array, imagej=True, "
     'metadata={"axes": "ZYX"})',
 }
-_OTHERS |= {".hdf5": _OTHERS[".h5"], ".npz": _OTHERS[".npy"]}
+_OTHERS |= {".mhd": _OTHERS[".mha"], ".npz": _OTHERS[".npy"]}
 # Indexes that microscopes write beside their TIFFs, which hold the pixels.
 _INDEXES = frozenset((
     ".htd", ".mlf", ".mes", ".mrf", ".wpi", ".nd", ".xdce", ".scan",

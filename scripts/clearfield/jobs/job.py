@@ -42,8 +42,20 @@ def _run(function: Callable[..., None]) -> None:
         _call(function)
     finally:
         clear_log()
-    # Every file that stays is synced and renamed. To take all modules apart, as an interpreter does
-    # at its end, would cost 30 ms CPU, and 120 once matplotlib is among them.
+    end_process()
+
+
+def end_process() -> None:
+    """End this process with status 0, without taking its modules apart one by one.
+
+    A run of 100 small stacks took 32 s CPU, and 46 where each job ended as Python does by itself:
+    a fork then also copies what it shares with its server. Without a server, the four jobs of a
+    stack took 0.73 and 0.84 s (two shared cores of an Intel Xeon, medians in turns).
+
+    It relies on every file being synced and renamed by now, and on no library having left anything
+    to its end (`tests/unit/jobs/test_job.py` names those that ask for one, and why it is not
+    missed; it fails when there is one more).
+    """
     sys.stdout.flush()
     os._exit(0)
 

@@ -19,6 +19,7 @@ INCREASING: tuple[str, ...] = ("low_sigma", "high_sigma")
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = True
 FLOAT_BACKGROUND = True
+FOLLOWS_LOWER_EDGE = False
 
 
 def may_be_negative(channel: dict) -> bool:

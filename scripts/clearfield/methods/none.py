@@ -19,6 +19,7 @@ INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
 FLOAT_BACKGROUND = False
+FOLLOWS_LOWER_EDGE = False
 
 
 def may_be_negative(channel: dict) -> bool:

@@ -19,6 +19,8 @@ INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
 FLOAT_BACKGROUND = False
+FOLLOWS_LOWER_EDGE = True
+"""Whether the background runs along the least values, those of the noise as well."""
 
 
 def may_be_negative(channel: dict) -> bool:

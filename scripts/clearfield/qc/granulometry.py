@@ -12,10 +12,13 @@ window is measured at full resolution.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from .binning import bin_factor, bin_plane, enlarge, halve
+from .binning import bin_factor, bin_plane, enlarge, halve, smooth
+from .pixel_noise import ROUNDING, grain_of, pixel_noise
+from .separation import is_grain, separate
 
 KEEP = 0.95
 """ASSUME: a radius that keeps 95 % of the objects' intensity is large enough."""
@@ -24,10 +27,8 @@ VALLEY = 1.5
 MARGIN = 1.5
 """ASSUME: a disk 1.5 times as wide as the largest objects is wide enough to tell them apart."""
 LIMIT = 512
-ROUNDING = 12**-0.5
-"""ASSUME: a value rounded to a whole grey level errs evenly by up to half of one, thus with a
-standard deviation of 1/sqrt(12) (Bennett, Bell Syst. Tech. J. 27, 446, 1948). Averaging lessens
-that only where noise spreads the values, so that it holds for binned copies too."""
+WIDEST = 0.75
+"""ASSUME: an object wider than this share of the plane cannot be told from uneven light."""
 RESOLVED = 4
 """ASSUME: objects under 4 pixels of the binned copy are measured anew in a window of the image."""
 
@@ -63,6 +64,8 @@ class Granulometry:
         or where their sizes still grow at the largest radius tried.
     rounding : float
         Standard deviation in grey levels that rounding leaves: `ROUNDING` for integers, else 0.
+    noise : float
+        Standard deviation of the noise of a pixel of the copy, told by its neighbours.
     """
 
     factor: int
@@ -78,6 +81,7 @@ class Granulometry:
     largest_diameter_px: float
     recommended_radius_px: int | None
     rounding: float = 0.0
+    noise: float = np.nan
 
     def kept_at(self, radius_px: float) -> float:
         """Share of the objects' intensity that a top-hat of this radius keeps, 0 to 1 or NaN."""
@@ -111,7 +115,7 @@ def measure_contrast(image: np.ndarray, sizes: Granulometry) -> float:
     inside, outside = sizes.objects & valid, sizes.background & valid
     if not inside.any() or not outside.any():
         return float("nan")
-    image = _smooth(image if valid.all() else np.where(valid, image, np.median(image[valid])))
+    image = smooth(image if valid.all() else np.where(valid, image, np.median(image[valid])))
     coarse = image
     for _ in range(scale.bit_length() - 1):
         coarse = halve(coarse)
@@ -149,33 +153,45 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
     missing = np.isnan(copy)
     if missing.any():
         copy[missing] = np.nan if missing.all() else np.median(copy[~missing])
-    steps = [] if missing.all() else _open_by_octaves(_smooth(copy))
+    noise, grain = pixel_noise([copy], rounding), grain_of(copy)
+    steps = [] if missing.all() else _open_by_octaves(smooth(copy))
     empty = np.zeros(copy.shape, bool)
     nothing = Granulometry(
         factor, copy, np.nan, (1, 0), empty, ~missing, np.empty(0), np.empty(0), np.empty(0),
-        np.nan, np.nan, None, rounding,
+        np.nan, np.nan, None, rounding, noise,
     )  # fmt: skip
     if not steps:
         return nothing
+    reference, resolved = _end_of_objects(_pattern_spectrum(steps))
+    found = _find_objects(steps, reference, missing, noise, grain)
+    if not found.objects.any():  # it was noise on something that is no haze, but a large object
+        reference, resolved = len(steps) - 1, False
+        found = _find_objects(steps, reference, missing, noise, grain)
+    if not resolved and not found.left <= 1 - KEEP:
+        steps = _open_by_octaves(steps[0].image, WIDEST)
+        if not found.objects.any():
+            reference = len(steps) - 1
+        found = _find_objects(steps, reference, missing, noise, grain, len(steps) - 1)
+    # The spectrum may stand high at the widest disks for want of wider ones; but where these hold
+    # nothing of the objects any more, the objects have ended.
+    resolved = found.objects.any() and (resolved or found.left <= 1 - KEEP)
     radii = np.array([((2 * step.radius + 1) * step.scale * factor - 1) / 2 for step in steps])
-    spectrum = _pattern_spectrum(steps)
-    reference, resolved = _end_of_objects(spectrum)
-    tophat, objects, background, kept = _find_objects(steps, reference, missing)
-    median, largest = (_diameter(radii, kept, share) for share in (0.5, KEEP))
+    median, largest = (_diameter(radii, found.kept, share) for share in (0.5, KEEP))
     # A slope fills wide disks at its upper rim: look again with one not much wider than needed.
-    closer = int(np.argmax(radii >= MARGIN * largest / 2)) if resolved and objects.any() else 0
+    closer = int(np.argmax(radii >= MARGIN * largest / 2)) if resolved else 0
     if 0 < closer < reference:
         reference = closer
-        tophat, objects, background, kept = _find_objects(steps, reference, missing)
-        median, largest = (_diameter(radii, kept, share) for share in (0.5, KEEP))
-    recommended = int(np.ceil((largest - 1) / 2)) if resolved and objects.any() else None
+        found = _find_objects(steps, reference, missing, noise, grain)
+        median, largest = (_diameter(radii, found.kept, share) for share in (0.5, KEEP))
+    recommended = int(np.ceil((largest - 1) / 2)) if resolved and found.objects.any() else None
+    objects, background = found.objects, found.background
     sizes = Granulometry(
         factor, copy, float(radii[reference]), (steps[reference].scale, steps[reference].radius),
-        objects, background, radii, spectrum, kept,
-        median, largest, recommended, rounding,
+        objects, background, radii, _pattern_spectrum(steps), found.kept,
+        median, largest, recommended, rounding, noise,
     )  # fmt: skip
     if factor > 1 and not median > RESOLVED * factor:
-        close = measure_sizes(_fullest_window(image, tophat, factor), light_background)
+        close = measure_sizes(_fullest_window(image, found.tophat, factor), light_background)
         if close.objects.any():
             return replace(
                 close,
@@ -184,26 +200,51 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
                 reference=sizes.reference,
                 objects=objects,
                 background=background,
+                noise=noise,
             )
     return sizes
 
 
+class _Found(NamedTuple):
+    """What a step tells apart: `left` is the share of the objects' contrast in its opening."""
+
+    tophat: np.ndarray
+    objects: np.ndarray
+    background: np.ndarray
+    kept: np.ndarray
+    left: float
+
+
 def _find_objects(
-    steps: list[_Step], reference: int, missing: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Give the top-hat of a step, objects, background, and what each step keeps of the objects."""
+    steps: list[_Step],
+    reference: int,
+    missing: np.ndarray,
+    noise: float,
+    grain: np.ndarray,
+    whole: int | None = None,
+) -> _Found:
+    """Give the top-hat of a step, objects, background, and what each step keeps of the objects.
+
+    The step `whole`, else the same, is taken to keep all of them.
+    """
     step = steps[reference]
     image = steps[0].image
     tophat = image - enlarge(step.opened, step.scale, image.shape)
-    objects, background = _separate(tophat)
+    objects, background = separate(tophat, noise)
     background &= ~missing
     objects &= ~missing
-    signals = np.array(_signals(image, [step.opened for step in steps], objects, background))
-    if not objects.any() or not signals[reference] > 0:
+    if is_grain(tophat, objects, grain):
         objects[:] = False
-        return tophat, objects, background, np.full(len(steps), np.nan)
-    kept = np.minimum(np.maximum.accumulate(np.maximum(signals, 0)) / signals[reference], 1)
-    return tophat, objects, background, kept
+    contrast, *signals = _signals(
+        image, [np.zeros_like(image), *(step.opened for step in steps)], objects, background
+    )
+    most = signals[reference if whole is None else whole]
+    if not objects.any() or not most > 0:
+        objects[:] = False
+        return _Found(tophat, objects, background, np.full(len(steps), np.nan), np.nan)
+    kept = np.maximum.accumulate(np.maximum(signals, 0)) / most
+    left = 1 - most / contrast
+    return _Found(tophat, objects, background, np.minimum(kept, 1), left)
 
 
 def _fullest_window(image: np.ndarray, tophat: np.ndarray, factor: int) -> np.ndarray:
@@ -227,11 +268,11 @@ class _Step:
     before: np.ndarray  # the opening by the next smaller disk, at the same scale
 
 
-def _open_by_octaves(image: np.ndarray) -> list[_Step]:
+def _open_by_octaves(image: np.ndarray, widest: float = 0.5) -> list[_Step]:
     """Open by disks of 1 to 8 px, then of 5 to 8 px of copies of a half, a quarter, ... the size.
 
-    The largest disk's diameter is at most half the shorter side: beyond that, few positions are
-    left where it fits.
+    The largest disk's diameter is at most this share of the shorter side: beyond half of it, few
+    positions are left where it fits.
     """
     from ..filters.morphology import opening
 
@@ -240,7 +281,7 @@ def _open_by_octaves(image: np.ndarray) -> list[_Step]:
     while True:
         before = image if scale == 1 else None
         for radius in range(1 if scale == 1 else 4, 9):
-            if 2 * radius + 1 > min(image.shape) / 2:
+            if 2 * radius + 1 > widest * min(image.shape):
                 return steps
             opened = opening(image, radius, threads=1)
             if before is not None:
@@ -248,20 +289,6 @@ def _open_by_octaves(image: np.ndarray) -> list[_Step]:
             before = opened
         image = halve(image)
         scale *= 2
-
-
-def _smooth(image: np.ndarray) -> np.ndarray:
-    """Average 3 × 3 pixels with weights 1 2 1: an opening follows the noise's lower edge."""
-    for axis in (0, 1):
-        if image.shape[axis] > 2:
-            padded = np.pad(image, [(1, 1) if k == axis else (0, 0) for k in (0, 1)], "edge")
-            low, middle, high = (
-                padded[tuple(slice(k, k + image.shape[axis]) if a == axis else slice(None)
-                             for a in (0, 1))]
-                for k in range(3)
-            )  # fmt: skip
-            image = (low + high) * np.float32(0.25) + middle * np.float32(0.5)
-    return image
 
 
 def _pattern_spectrum(steps: list[_Step]) -> np.ndarray:
@@ -302,44 +329,6 @@ def _end_of_objects(spectrum: np.ndarray) -> tuple[int, bool]:
     if depth[valley] >= VALLEY:
         return valley, True
     return last, bool(spectrum[last] < 0.5 * spectrum.max())
-
-
-def _separate(tophat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tell pixels that surely are objects from pixels that surely are not."""
-    sample = tophat[::2, ::2] if tophat.size > 2**17 else tophat
-    threshold = otsu_threshold(sample)
-    below = sample[sample <= threshold]
-    level = np.median(below)
-    spread = 1.4826 * np.median(np.abs(below - level))
-    threshold = max(threshold, level + 4 * spread)
-    objects = tophat > threshold
-    background = tophat <= level + 3 * spread
-    if not objects.any() or tophat[objects].mean(dtype=np.float64) < level + 5 * spread:
-        objects[:] = False  # what noise alone leaves above four of its own standard deviations
-    return objects, background
-
-
-def otsu_threshold(values: np.ndarray) -> float:
-    """Split values in two classes of least variance (Otsu, IEEE Trans. SMC 1979), 256 bins.
-
-    Examples
-    --------
-    >>> 1 < otsu_threshold(np.array([0.0, 1.0, 9.0, 10.0])) < 9
-    True
-    """
-    low, high = float(values.min()), float(values.max())
-    largest = max(abs(low), abs(high))
-    steps = np.spacing(np.asarray(largest, values.dtype)) if values.dtype.kind == "f" else 0
-    if not high - low > max(512 * np.spacing(largest), 257 * float(steps)):
-        return high  # flat, but for rounding: there is no room for the bins' edges
-    counts, edges = np.histogram(values, 256, (low, high))
-    centres = (edges[1:] + edges[:-1]) / 2
-    below = np.cumsum(counts)[:-1]
-    above = values.size - below
-    sums = np.cumsum(counts * centres)
-    means_below = sums[:-1] / np.maximum(below, 1)
-    means_above = (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    return float(edges[1:-1][np.argmax(below * above * (means_below - means_above) ** 2)])
 
 
 def _signals(

@@ -10,17 +10,19 @@ from .metrics import (
     along_z,
     background,
     clipping,
+    cohort,
     contrast,
     exposure,
     object_sizes,
     objects,
+    pixels,
     recorded,
     unevenness,
 )
 
 FAMILIES = (
-    recorded, exposure, clipping, object_sizes, objects, unevenness, background, contrast,
-    along_z, along_time,
+    recorded, exposure, clipping, object_sizes, objects, pixels, unevenness, background,
+    contrast, along_z, along_time, cohort,
 )  # fmt: skip
 """In the order in which they are measured, since some need what another found, and judged."""
 ORDER = (
@@ -36,7 +38,9 @@ ORDER = (
     "object_signal", "signal_drift_t", "range_low", "range_high", "noise_before", "noise_after",
     "unevenness_to_signal", "plane_height_px", "plane_width_px", "background_left_sigma",
     "background_left_to_signal", "projection", "light_background", "sizes", "series",
-    "unit",
+    "pixel_noise", "stuck_fraction", "sharpest_edge_px", "least_sharpness", "median_sharpness",
+    "background_left_by_noise", "contrast_to_pixel_noise", "cohort_score", "cohort_metric",
+    "cohort_value", "cohort_median", "unit",
 )  # fmt: skip
 """The columns of metrics.tsv. A new one comes last: whoever counts columns finds them as before."""
 _MEANING = {name: text for family in FAMILIES for name, text in family.COLUMNS.items()}

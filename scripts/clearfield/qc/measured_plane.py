@@ -18,6 +18,8 @@ class MeasuredPlane:
     ----------
     result : (Y, X), integer or float
         The plane after subtraction, as it is written.
+    original : (Y, X), integer or float, or None
+        The plane before, at full resolution; None where nothing is asked of single pixels.
     sizes : Granulometry
         Of the plane before; it says where objects and background are.
     before, after : (Y, X) float32
@@ -32,6 +34,7 @@ class MeasuredPlane:
     """
 
     result: np.ndarray
+    original: np.ndarray | None
     sizes: Granulometry
     before: np.ndarray
     after: np.ndarray

@@ -16,6 +16,7 @@ def measure_plane(
     result: np.ndarray,
     sizes: Granulometry,
     *,
+    original: np.ndarray | None = None,
     channel: dict,
     output: dict,
     statistics: dict,
@@ -30,6 +31,8 @@ def measure_plane(
         The plane after subtraction; only its rows are sliced.
     sizes : Granulometry
         Of the same plane before (`clearfield.qc.granulometry.measure_sizes`).
+    original : (Y, X), integer or float, optional
+        The plane before; only its rows are sliced. Without it, what single pixels tell is NaN.
     channel : dict
         Method, light_background and sizes in px, as `clearfield.methods.channels` resolves them.
     output : dict
@@ -49,6 +52,7 @@ def measure_plane(
     offset = output["offset"] if output["negative"] == "offset" else 0
     plane = MeasuredPlane(
         result=result,
+        original=original,
         sizes=sizes,
         before=-sizes.image if channel["light_background"] else sizes.image,
         after=bin_plane(result, sizes.factor) - np.float32(offset),

@@ -151,6 +151,11 @@ def find_number(found: Sequence[Series], wanted: int | str, name: str) -> int:
                 f"{name} has {names.count(wanted)} series of the name {wanted!r}; set "
                 "load_stack.series to the number of one, as list_inputs shows them"
             )
+        if wanted == "all":
+            raise ClearfieldError(
+                f"{name} is to give all its series (load_stack.series: all), which no list names "
+                "yet; run the target list_inputs first"
+            )
         known = ", ".join(repr(one) for one in names[:10]) + (", ..." if len(names) > 10 else "")
         raise ClearfieldError(
             f"{name} has no series of the name {wanted!r}, which is load_stack.series; its names "

@@ -17,7 +17,9 @@ from types import FrameType
 
 from ..errors import ClearfieldError
 from ..jobs.joblog import INTERRUPTED, MEND_AND_REPEAT, OUT_OF_MEMORY, UNFINISHED
+from ..qc.series_taken import one_of_several
 from ..results.whole_files import remove_orphans, replacing
+from .all_series import is_listing, say_unlisted
 from .submissions import Failed, last_of, listen, try_only_what_may_end_otherwise
 
 CHAIN = (
@@ -54,11 +56,12 @@ def start_run(
     *,
     example: bool = False,
     notes: Collection[str] = (),
+    missing: str = "",
 ) -> None:
     """Write the resolved config of the run, and remove what an earlier failed one left.
 
     With `example`, say that the samples are the example's, here and at the end of the run. Also
-    say the `notes`, here alone.
+    say the `notes`, here alone. `missing` is a path whose series have to be listed before a run.
 
     Where nothing but `SIDE_TARGETS` is asked for, config and report of the last run stay.
 
@@ -67,6 +70,8 @@ def start_run(
     ClearfieldError
         Where results/ cannot be written, or another run is at work in this folder.
     """
+    if missing and not is_listing(targets):
+        raise ClearfieldError(say_unlisted(missing, targets))
     _claim_folder()
     _note_stops()
     if example:
@@ -149,7 +154,7 @@ def _count_verdicts(table: Path) -> str:
     ...     file.flush()
     ...     print(_count_verdicts(Path(file.name)))
     2 samples: 1 ok, 0 warn, 1 fail
-    1 of them is series 0 of 20 of its file, or the like: the target list_inputs lists all series
+    1 of them is series 0 of 20 of its file, or the like: for all series set load_stack.series: all
     """
     levels = ("ok", "warn", "fail")
     worst: dict[str, int] = {}
@@ -162,12 +167,13 @@ def _count_verdicts(table: Path) -> str:
                 series[row["sample"]] = row["series"]
     counts = ", ".join(f"{list(worst.values()).count(n)} {name}" for n, name in enumerate(levels))
     text = f"{len(worst)} sample{'s' * (len(worst) != 1)}: {counts}"
+    series = one_of_several(series)
     if series:
         verb = "are" if len(series) > 1 else "is"
         text += (
             f"\n{len(series)} of them {verb} series {next(iter(series.values()))} of "
-            f"{'their files' if len(series) > 1 else 'its file'}, or the like: the target "
-            "list_inputs lists all series"
+            f"{'their files' if len(series) > 1 else 'its file'}, or the like: for all series set "
+            "load_stack.series: all"
         )
     return text
 

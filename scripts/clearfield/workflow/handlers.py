@@ -16,6 +16,7 @@ from ..errors import ClearfieldError
 from ..jobs.forkserver import start_server
 from .failures import finish_failed_run, start_run
 from .run import Run
+from .snakemake_costs import lift_rate_limit
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -35,7 +36,28 @@ def show_jobs_the_way(clone: str) -> None:
     os.environ.update(PATH=os.pathsep.join(path_entries), CLEARFIELD=clone)
 
 
-def open_run(given: dict, clone: str) -> Run:
+def serve_submission(clone: str, workflow: "Workflow") -> None:
+    """Start the server of jobs on the node of a submission that holds several samples.
+
+    The Snakemake there calls no `onstart`. It says by its command line alone, until it has read the
+    rules, how many jobs it has, and whether it does them itself: with an executor of its own, as
+    under Slurm's plugin, it starts one more Snakemake for each of them.
+    """
+    jobs = sum(":sample=" in word for word in sys.argv)
+    if (
+        workflow.remote_exec
+        and "--executor" not in sys.argv
+        and not workflow.deployment_settings.deployment_method
+        and jobs >= _JOBS_OF_A_SERVER
+    ):
+        start_server(f"{clone}/scripts")
+
+
+# To start the server costs as much CPU time as the imports of two samples' jobs.
+_JOBS_OF_A_SERVER = 9
+
+
+def open_run(given: dict, clone: str, workflow: "Workflow") -> Run:
     """Check the config and find the samples.
 
     Whoever imports this as a module with `config:` may give only the keys that differ.
@@ -57,6 +79,7 @@ def open_run(given: dict, clone: str) -> Run:
             config_schema=read_yaml("workflow/schemas/config.schema.yaml"),
             sample_schema=read_yaml("workflow/schemas/samples.schema.yaml"),
             clone=clone,
+            listed=workflow.modifier.path_modifier.replace_prefix("results/inputs.tsv"),
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error)) from None
@@ -64,10 +87,8 @@ def open_run(given: dict, clone: str) -> Run:
 
 def begin(run: Run, workflow: "Workflow") -> None:
     """Write the config of the run, and start the server of its jobs."""
-    # To keep to a rate of jobs, Snakemake 9 looks for new ones once a second for every job that has
-    # ended: after 1,000 stacks that is thousands of times a second. One machine needs no such rate.
     if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
+        lift_rate_limit(workflow)
     # Environments of --sdm have packages of their own to import.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         start_server(f"{run.clone}/scripts")
@@ -77,6 +98,7 @@ def begin(run: Run, workflow: "Workflow") -> None:
             workflow.dag_settings.targets,
             example=run.example_elsewhere,
             notes=run.notes,
+            missing=run.missing,
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error)) from None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
+from .all_series import ALL, KEY, take_all
 from .config_check import check_config, check_relations
 from .samples import find_samples, sample_name
 from .settings import json_text, override, rule_settings
@@ -28,6 +29,13 @@ class Run:
         JSON schemas.
     clone : str
         The folder of the Snakefile; the embedded example lies there.
+    listed : str
+        What list_inputs writes, for ``load_stack.series: all``.
+
+    Attributes
+    ----------
+    missing : str
+        A path of which all series are to be taken, and that `listed` does not list; or "".
 
     Raises
     ------
@@ -35,7 +43,15 @@ class Run:
         Before anything runs, for all that is wrong in the config or in the sample sheet.
     """
 
-    def __init__(self, config: dict, *, config_schema: dict, sample_schema: dict, clone: str):
+    def __init__(
+        self,
+        config: dict,
+        *,
+        config_schema: dict,
+        sample_schema: dict,
+        clone: str,
+        listed: str = "results/inputs.tsv",
+    ):
         self.clone = clone
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
@@ -49,8 +65,13 @@ class Run:
                     "bring along; name files of your own"
                 )
         self.left_out: list[str] = []  # what its glob found that is no image
-        self.samples = find_samples(source, sample_schema, config_schema, self.left_out)
+        self._named = find_samples(source, sample_schema, config_schema, self.left_out)
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
+        names = self.names_and_paths
+        self.samples, self.missing = take_all(
+            self._named, self._with_all_series(), dict(zip(names[1::2], names[::2], strict=True)),
+            listed, sample_schema,
+        )  # fmt: skip
         problems = []
         for name, sample in self.samples.items():
             known = len(self._resolved)
@@ -58,7 +79,7 @@ class Run:
             if sample.cells and len(self._resolved) > known:
                 problems += [f"{source}: {name}: {p}" for p in check_relations(config_of_sample)]
         explored = self.config["explore_parameters"]["sample"]
-        if explored is not None and explored not in self.samples:
+        if explored is not None and explored not in self.samples and not self.missing:
             near = get_close_matches(explored, self.samples, n=1, cutoff=0)
             raise ClearfieldError(
                 f"config: explore_parameters.sample is {explored!r}, which is not a sample of "
@@ -66,6 +87,14 @@ class Run:
             )
         if problems:
             raise ClearfieldError("samples: " + "\nsamples: ".join(problems))
+
+    def _with_all_series(self) -> list[str]:
+        of_all = self.config["load_stack"]["series"]
+        return [
+            name
+            for name, sample in self._named.items()
+            if dict(sample.cells).get(KEY, of_all) == ALL
+        ]
 
     def _resolve(self, cells: tuple) -> tuple[dict, dict[str, str]]:
         key = tuple((name, str(value)) for name, value in cells)
@@ -117,7 +146,8 @@ class Run:
     @property
     def explored(self) -> str:
         """Name the sample of explore_parameters."""
-        return self.config["explore_parameters"]["sample"] or next(iter(self.samples))
+        name = self.config["explore_parameters"]["sample"]
+        return name if name in self.samples else next(iter(self.samples))
 
     @property
     def explore_settings(self) -> dict:
@@ -131,7 +161,7 @@ class Run:
     @property
     def raw_files(self) -> list[str]:
         """List the files of all samples."""
-        return [file for sample in self.samples.values() for file in sample.files]
+        return [file for sample in self._named.values() for file in sample.files]
 
     @property
     def names_and_paths(self) -> list[str]:
@@ -141,7 +171,7 @@ class Run:
         as `list_inputs` names them, or else the file's.
         """
         samples: dict[str, list[str]] = {}
-        for sample in self.samples.values():
+        for sample in self._named.values():
             samples.setdefault(sample.path, []).append(sample.name)
         found = []
         for path, names in sorted(samples.items()):

@@ -7,6 +7,7 @@ import csv
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..formats.known_suffixes import SUFFIXES
 from ..formats.plane_folders import has_planes, list_planes
 from ..qc.known_metrics import COLUMNS
 from ..qc.qc_table import KEYS, VERDICT
+from .mixed_folders import constant_start, drop_results, is_own_result, join_planes
 from .settings import read_cell
 from .sidecars import say_left_out, split_sidecars
 
@@ -74,15 +76,9 @@ def find_samples(
         rows, problems = _expand_glob(source, [] if left_out is None else left_out), []
     samples: dict[str, Sample] = {}
     seen: dict[str, str] = {}
-    valid_name = re.compile(sample_schema["properties"]["sample"]["pattern"])
     for name, path, cells, groups in rows:
-        if not valid_name.search(name) or len(name.encode()) > _NAME_BYTES:
-            problems.append(
-                f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
-                "of file names, so it may not begin with a dot, hold / \\ { } or control "
-                f"characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
-                "or give it a name in a sample sheet"
-            )
+        if problem := check_name(name, path, sample_schema):
+            problems.append(problem)
         elif name in seen:
             problems.append(
                 f"two samples have the name {name!r}: {seen[name]} and {path}; "
@@ -99,6 +95,19 @@ def find_samples(
     return dict(sorted(samples.items()))
 
 
+def check_name(name: str, path: str, sample_schema: dict) -> str:
+    """Say why the sample of a path cannot have this name; "" where it can."""
+    valid = re.search(sample_schema["properties"]["sample"]["pattern"], name)
+    if valid and len(name.encode()) <= _NAME_BYTES:
+        return ""
+    return (
+        f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
+        "of file names, so it may not begin with a dot, hold / \\ { } or control "
+        f"characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
+        "or give it a name in a sample sheet"
+    )
+
+
 def sample_name(path: str, pattern: str) -> str:
     """Name a sample after what varies in its path.
 
@@ -109,15 +118,31 @@ def sample_name(path: str, pattern: str) -> str:
     >>> sample_name("data/plate1/well2/stack.tif", "data/plate*/well*/stack.tif")
     'plate1__well2__stack'
     """
-    constant = 0
-    parts = Path(pattern).parts
-    while constant < len(parts) - 1 and not glob.has_magic(parts[constant]):
-        constant += 1
-    name = "__".join(Path(path).parts[constant:])
+    name = _whole_name(path, pattern)
     for suffix in SUFFIXES:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return name
+
+
+def _whole_name(path: str, pattern: str) -> str:
+    return "__".join(Path(path).parts[len(Path(constant_start(pattern)).parts) :])
+
+
+def _names_of(paths: list[str], pattern: str) -> list[str]:
+    """Name samples after their files; those that differ in their suffixes alone with these.
+
+    Examples
+    --------
+    >>> _names_of(["a.czi", "a.lif", "b.lif"], "*")
+    ['a.czi', 'a.lif', 'b']
+    """
+    names = [sample_name(path, pattern) for path in paths]
+    count = Counter(names)
+    return [
+        name if count[name] == 1 else _whole_name(path, pattern)
+        for name, path in zip(names, paths, strict=True)
+    ]
 
 
 def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tuple, tuple]]:
@@ -129,11 +154,11 @@ def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tupl
             f"samples: {pattern[:150]!a} is no path ({getattr(error, 'strerror', error)})"
         ) from None
     # "**/*" also finds what earlier runs wrote, and what is inside of stacks.
-    paths = sorted(path for path in found if not _is_result(path))
+    paths = sorted(drop_results(found, pattern))
     if not _INSIDE.search(pattern):
         paths = [path for path in paths if not _INSIDE.search(path)]
     if not paths:
-        beyond = " outside of results/" if found else ""
+        beyond = " outside of results/, where runs write" if found else ""
         brackets = ' (a "[" that is part of a name is written "[[]")' if "[" in pattern else ""
         raise ClearfieldError(
             f"samples: no file matches {pattern[:500]}{beyond} (seen from {Path.cwd()}); "
@@ -144,20 +169,15 @@ def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tupl
             f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
         )
     if paths != [pattern]:
-        paths, others = split_sidecars(paths, SUFFIXES)
+        paths, others = split_sidecars(join_planes(paths), SUFFIXES)
         left_out += others
         if not paths:
             raise ClearfieldError(
                 f"{say_left_out(others)}; mend the pattern {pattern[:500]}, or name a sample sheet"
             )
-    return [(sample_name(path, pattern), path, (), ()) for path in paths]
-
-
-def _is_result(path: str) -> bool:
-    """Tell what lies where this run writes."""
-    if "results" not in path:  # 10,000 samples: Path costs
-        return False
-    return Path(path).absolute().is_relative_to(Path("results").absolute())
+    return [
+        (name, path, (), ()) for name, path in zip(_names_of(paths, pattern), paths, strict=True)
+    ]
 
 
 def _is_stack(path: str) -> bool:
@@ -172,7 +192,7 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     """
     if re.search("[{}]", path):
         return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
-    if _is_result(path):
+    if is_own_result(path):
         return (), "lies in results/, where this run writes; move it elsewhere"
     try:
         if Path(path).is_dir() and not _is_stack(path):

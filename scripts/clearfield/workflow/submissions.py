@@ -3,6 +3,12 @@
 Snakemake 9 drops what its executors say as soon as the jobs are a group: of a partition that does
 not exist the user would read "Error in group" and no more. It also tries every failed job again,
 and asks for the sum of its jobs' minutes, however long the partition lets a job run.
+
+This saves no time of a job. What it gives: the scheduler's own sentence on the terminal and in
+failures.tsv, with the samples that were discarded; one submission of a broken file, not three; and
+a submission that the partition takes. It relies on Snakemake 9.27's `GroupJob.log_error`,
+`restart_times` and `resources`. `tests/unit/workflow/test_snakemake_costs.py` notices when one of
+them changes, and `tests/cluster/test_schedulers.py` sees what they give on two real schedulers.
 """
 
 from collections.abc import Callable

@@ -216,3 +216,37 @@ def test_one_uuid_for_all_files_of_a_set(tmp_path):
     for time in (0, 1):
         path = write(tmp_path / f"t{time}.ome.tif", text, PIXELS[time])
     assert np.array_equal(read(path, tmp_path)[1], PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("", "", ""), ["B03 field 0", "B03 field 1", "AA12"]),
+        (("Well", "Well", "Well"), ["B03 field 0", "B03 field 1", "AA12"]),
+        (("one", "two", "three"), ["one", "two", "three"]),
+    ],
+    ids=["no names", "one name", "names"],
+)
+def test_images_of_a_plate_are_named_by_their_wells(names, expected, tmp_path):
+    """Two fields of one well, and one of another; the plate names them in another order."""
+    plate = (
+        '<Plate ID="Plate:0"><Well ID="Well:1" Row="26" Column="11">'
+        '<WellSample ID="S:2" Index="2"><ImageRef ID="Image:2"/></WellSample></Well>'
+        '<Well ID="Well:0" Row="1" Column="2">'
+        '<WellSample ID="S:0" Index="0"><ImageRef ID="Image:0"/></WellSample>'
+        '<WellSample ID="S:1" Index="1"><ImageRef ID="Image:1"/></WellSample></Well></Plate>'
+    )
+    images = "".join(
+        f'<Image ID="Image:{n}" Name="{name}"><Pixels ID="Pixels:{n}" DimensionOrder="XYZCT" '
+        f'Type="uint16" SizeX="9" SizeY="8" SizeZ="4" SizeC="1" SizeT="1">'
+        f'<Channel ID="Channel:{n}:0"/><TiffData IFD="{4 * n}" PlaneCount="4"/></Pixels></Image>'
+        for n, name in enumerate(names)
+    )
+    text = f'<OME {NAMESPACE} UUID="urn:uuid:0">{plate}{images}</OME>'
+    path = write(tmp_path / "a.ome.tif", text)
+    assert [series.name for series in open_series(path)] == expected
+    target = tmp_path / "a.stack"
+    stack = load(path, target, {"series": expected[2]})
+    assert stack.source["series"] == 2
+    planes = read_stack(target).open(target)
+    assert np.array_equal(planes[0, 0, 1], PIXELS.reshape(-1, 8, 9)[9])

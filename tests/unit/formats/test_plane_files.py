@@ -213,8 +213,12 @@ def test_a_projection_that_says_so_is_no_plane(tmp_path, last):
 def test_a_channel_that_is_a_projection_alone_is_not_lost(tmp_path):
     for z, channel, method in ((0, 1, "Maximum"), (0, 2, "Maximum"), (1, 1, None), (2, 1, None)):
         write_metaxpress(tmp_path / f"ZStep_{z}/a_B02_s1_w{channel}.TIF", counting(5, 6), method)
-    with pytest.raises(ClearfieldError, match="has a gap"):
+    with pytest.raises(ClearfieldError, match=r"_w2\.TIF says that it is a projection"):
         open_series(tmp_path / "ZStep_*/*.TIF")
+    (series,) = open_series(tmp_path / "ZStep_*/*_w1.TIF")  # as the error proposes
+    assert series.shape == (2, 1, 5, 6)
+    (alone,) = open_series(tmp_path / "ZStep_0/a_B02_s1_w2.TIF")
+    np.testing.assert_array_equal(planes_of(alone)[0], counting(5, 6))
 
 
 def test_slices_that_were_not_projected_are_all_taken(tmp_path):

@@ -24,7 +24,7 @@ SCHEMAS = Path(__file__).parents[3] / "workflow/schemas"
 def list_to(monkeypatch, table, files):
     lines = "".join(f"{sample}\t{path}\n" for sample, path in files)
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    list_inputs(str(table))
+    list_inputs(str(table), str(table.with_name("inputs_unread.tsv")))
 
 
 def rows_of(table):

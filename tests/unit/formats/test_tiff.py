@@ -401,9 +401,13 @@ def test_micrometres_of_electron_microscopes(code, text, x, y, tmp_path):
     assert read(path)[0].pixel_size_um == {"x": x, "y": y, "z": None}
 
 
-def write_lsm(path, pixels, codec=1):
-    """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel."""
+def write_lsm(path, pixels, codec=1, positions=0):
+    """Write Z, C, Y, X as a Zeiss LSM: a page and its thumbnail by turns, a strip a channel.
+
+    With `positions`, those of each follow one another along the first axis.
+    """
     depth, channels, height, width = pixels.shape
+    depth //= positions or 1
     data, link = bytearray(8), 4
 
     def put(content):
@@ -413,7 +417,10 @@ def write_lsm(path, pixels, codec=1):
 
     info = struct.pack("<I9i", 67127628, 500, width, height, depth, channels, 1, 5, 2, 2)
     info += struct.pack("<3d", 1e-7, 2e-7, 5e-7)
-    info = put(info.ljust(500, b"\0"))
+    info = bytearray(info.ljust(500, b"\0"))
+    place = np.dtype(tifffile.TIFF.CZ_LSMINFO).fields["DimensionP"][1]
+    struct.pack_into("<i", info, place, positions)
+    info = put(info)
     thumbnail = np.zeros((3, 2, 2), "u1")
     for page in (page for planes in pixels for page in (planes, thumbnail)):
         samples, rows, columns = page.shape
@@ -448,6 +455,16 @@ def test_lsm(channels, dtype, codec, tmp_path):
     assert np.array_equal(found[0], pixels.swapaxes(0, 1))
     assert found.dtype == dtype
     assert stack.pixel_size_um == {"x": 0.1, "y": 0.2, "z": 0.5}
+
+
+def test_positions_of_lsm_and_their_names(tmp_path):
+    """The file keeps where they are in space, and no names."""
+    pixels = RANDOM.integers(0, 250, (6, 2, 30, 40)).astype("u2")
+    path = write_lsm(tmp_path / "a.lsm", pixels, positions=2)
+    assert [series.name for series in open_series(str(path))] == ["position 0", "position 1"]
+    for number, name in enumerate(("position 0", "position 1")):
+        _, found = read(path, series=name)
+        assert np.array_equal(found[0], pixels[3 * number : 3 * number + 3].swapaxes(0, 1))
 
 
 NEW = """SI.VERSION_MAJOR = 2020
@@ -521,26 +538,31 @@ def test_fluoview(tmp_path):
             writer.write(plane, metadata=None, contiguous=False, photometric="minisblack",
                          description="FLUOVIEW [Parameters]", extratags=tags)  # fmt: skip
     for position in (0, 1):
-        stack, found = read(tmp_path / "a.tif", series=position)
+        stack, found = read(tmp_path / "a.tif", series=f"position {position}")
         assert np.array_equal(found[0], pixels[position])
+        assert stack.source["series"] == position
         assert stack.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 0.5}
 
 
-def write_ndtiff(folder, pixels, positions=range(9)):
-    """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index."""
+def write_ndtiff(folder, pixels, positions=range(9), channels=("GFP", "DAPI"), texts=None):
+    """Write P, C, Z, Y, X as Micro-Manager's NDTiff: headers, planes, one page, an index.
+
+    `texts` gives the JSON of a plane for its position and channel.
+    """
     height, width = pixels.shape[-2:]
     summary = b'{"z-step_um": 1.5, "PixelSize_um": 0.2}'
     data = bytearray(struct.pack("<2sHIIIII", b"II", 42, 0, 483729, 3, 0, 2355492))
     data += struct.pack("<I", len(summary)) + summary
-    index = b""
+    index, starts = b"", []
     for position, channel, z in np.ndindex(pixels.shape[:3]):
-        axes = {"z": z, "channel": ["GFP", "DAPI"][channel]}
-        axes["position"] = positions[position]
+        axes = {"z": z, "channel": channels[channel], "position": positions[position]}
         name, text = b"a.tif", json.dumps(axes).encode()
         index += struct.pack("<I", len(text)) + text + struct.pack("<I", len(name)) + name
-        index += struct.pack("<8I", len(data), width, height, 1, 0, 0, 0, 0)
-        data += pixels[position, channel, z].tobytes()
-    start, note = len(data) - pixels.nbytes, len(data)
+        meta = texts(position, channel).encode() if texts else b""
+        starts.append(len(data) + len(meta))
+        index += struct.pack("<8I", starts[-1], width, height, 1, 0, len(data), len(meta), 0)
+        data += meta + pixels[position, channel, z].tobytes()
+    start, note = starts[0], len(data)
     data += b"{} \0\0"
     tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 4, 1, 16), (259, 4, 1, 1),
             (262, 4, 1, 1), (273, 4, 1, start), (277, 4, 1, 1), (278, 4, 1, height),
@@ -620,6 +642,34 @@ def test_positions_of_ndtiff_that_begin_at_another_number(tmp_path):
     path = write_ndtiff(tmp_path, pixels, [3, 4])
     assert [series.name for series in open_series(str(path))] == ["position 3", "position 4"]
     assert np.array_equal(read(path, series="position 4")[1][0, 0], pixels[1, 0])
+
+
+def test_names_that_ndtiff_keeps_with_each_plane(tmp_path):
+    """Version 2 numbers channels and positions in its index, in whatever order they came."""
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    names = {1: "Cy5", 0: "DAPI"}, {1: "A2-Site_0", 0: "A1-Site_0"}
+
+    def text(position, channel):
+        return json.dumps({"Channel": names[0][1 - channel], "PositionName": names[1][position]})
+
+    path = write_ndtiff(tmp_path, pixels, channels=(1, 0), texts=text)
+    stack, found = read(path, series="A2-Site_0")
+    assert stack.channel_names == ["DAPI", "Cy5"]
+    assert np.array_equal(found[0], pixels[1, ::-1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", '{"Channel": ', '{"Channel": 3}', "[1]", '{"Channel": "DAPI", "PositionName": "P"}'],
+    ids=["none", "cut", "number", "list", "alike"],
+)
+def test_names_that_ndtiff_lacks_are_numbers(tmp_path, text):
+    pixels = RANDOM.integers(0, 4096, (2, 2, 3, 8, 9), dtype="u2")
+    path = write_ndtiff(tmp_path, pixels, channels=(0, 1), texts=lambda *_: text)
+    assert [series.name for series in open_series(str(path))] == ["position 0", "position 1"]
+    stack, found = read(path, series=1)
+    assert np.array_equal(found[0], pixels[1])
+    assert stack.channel_names == ["channel 0", "channel 1"]
 
 
 def test_the_only_position_of_ndtiff_has_its_name(tmp_path):

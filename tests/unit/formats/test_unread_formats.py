@@ -16,7 +16,9 @@ def error(path):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".vsi", ".sld", ".zvi", ".sif", ".oir", ".ims", ".VSI"])
+@pytest.mark.parametrize(
+    "suffix", [".vsi", ".sld", ".zvi", ".sif", ".oir", ".lof", ".xlef", ".VSI"]
+)
 def test_a_format_of_a_microscope_names_what_converts_it(suffix, tmp_path):
     said = error(tmp_path / f"my cell{suffix}")
     assert f"bfconvert 'my cell{suffix}' 'my cell.ome.tiff'" in said
@@ -25,7 +27,8 @@ def test_a_format_of_a_microscope_names_what_converts_it(suffix, tmp_path):
 
 @pytest.mark.parametrize(
     ("suffix", "words"),
-    [(".sldy", "SlideBook"), (".mrxs", "QuPath"), (".npy", "tifffile.imwrite"), (".png", "TIFF"),
+    [(".sldy", "SlideBook"), (".mrxs", "QuPath"), (".poir", "as .oir"),
+     (".mhd", "SimpleITK"), (".npy", "tifffile.imwrite"), (".png", "TIFF"),
      (".abc", "take it out of the samples, or where it is an image"), ("", "bfconvert"),
      (".HTD", "an index without pixels: give the folder or a glob of the TIFF files"),
      (".mlf", "an index without pixels"), (".zip", "unpack it")],

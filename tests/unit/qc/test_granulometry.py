@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 from clearfield import simulation
+from clearfield.filters.morphology import opening
 from clearfield.qc.binning import bin_plane, enlarge
-from clearfield.qc.granulometry import measure_sizes, otsu_threshold
+from clearfield.qc.granulometry import measure_sizes
+from clearfield.qc.separation import otsu_threshold
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.ndimage import gaussian_filter
 from skimage.filters import threshold_otsu
 from skimage.morphology import disk, white_tophat
 
@@ -143,6 +146,32 @@ def test_single_precision_without_room_for_the_bins_is_flat():
     plane = np.zeros((6, 6), np.float32)
     plane[0, 0] = 16 * 2.0**-149
     assert not measure_sizes(plane).objects.any()
+
+
+def test_an_object_of_half_the_plane_gets_a_radius_that_keeps_it():
+    random = np.random.RandomState(0)
+    y, x = np.ogrid[:256, :256]
+    nucleus = 1.0 * ((y - 130) ** 2 + (x - 120) ** 2 <= 70**2)  # 141 of 256 px
+    image = random.poisson(100 + 500 * gaussian_filter(nucleus, 2)).astype(np.uint16)
+    recommended = measure_sizes(image).recommended_radius_px
+    assert 66 <= recommended <= 90
+    kept = image - opening(image, recommended)
+    assert kept[nucleus > 0].mean() > 0.9 * (image[nucleus > 0].mean() - 100)
+
+
+def test_a_full_field_has_objects_and_noise_shared_by_neighbours_has_none():
+    random = np.random.RandomState(0)
+    seeds = random.uniform(0, 200, (300, 2))
+    y, x = np.mgrid[:200, :200]
+    distances = np.sort([np.hypot(y - row, x - column) for row, column in seeds], axis=0)
+    borders = gaussian_filter((distances[1] - distances[0] < 1.5) * 3000.0, 1.2) + 10000
+    full = random.normal(borders, 30).astype(np.uint16)  # an epithelium: no wide background
+    sizes = measure_sizes(full)
+    assert 0.05 < sizes.objects.mean() < 0.6
+    assert full[sizes.objects].mean() > full[sizes.background].mean() + 800
+    for sigma in (0, 0.7, 1.0):
+        empty = gaussian_filter(random.normal(1000, 100, (200, 200)), sigma)
+        assert not measure_sizes(empty).objects.any()
 
 
 def test_an_object_larger_than_the_disks_gets_no_recommendation():

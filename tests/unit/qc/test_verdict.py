@@ -28,6 +28,9 @@ THRESHOLDS = {
     "drift_t": {"warn": 0.2, "fail": None},
     "signal_drift_t": {"warn": 0.2, "fail": None},
     "flicker_t": {"warn": 0.1, "fail": 0.5},
+    "stuck_pixels": {"warn": 0.0001, "fail": 0.01},
+    "sharpest_edge": {"warn": 4, "fail": None},
+    "cohort_score": {"warn": 6, "fail": None},
     "no_objects": "warn",
     "radius_beyond_plane": "warn",
     "focus_at_edge": "warn",
@@ -55,6 +58,16 @@ GOOD = {
     "object_signal": "222",
     "unevenness_to_signal": "0.045",
     "contrast_to_noise_after": "30",
+    "contrast_to_pixel_noise": "31",
+    "background_left_by_noise": "9",
+    "stuck_fraction": "0",
+    "sharpest_edge_px": "1.4",
+    "least_sharpness": "0.1",
+    "median_sharpness": "0.2",
+    "cohort_score": "2",
+    "cohort_metric": "drift_z",
+    "cohort_value": "-0.1",
+    "cohort_median": "-0.05",
     "planes": "9",
     "sharpest_plane": "4",
     "drift_z": "-0.1",
@@ -63,6 +76,10 @@ GOOD = {
     "flicker_t": "0.01",
     "signal_drift_t": "-0.1",
 }
+NOTHING = (
+    "no objects stand out from the noise (an empty field, or a full one: choose the size by eye, "
+    "with explore_parameters)"
+)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +125,10 @@ GOOD = {
         ({"unevenness_after": "14", "unevenness_to_signal": "2"}, "ok", ""),
         ({"method": "none", "unevenness_after": "300", "unevenness_to_signal": "2"}, "ok", ""),
         (
-            {"contrast_to_noise_after": "3.14"},
+            {"contrast_to_pixel_noise": "3.14"},
             "warn",
-            "acquisition: objects stand only 3.1 standard deviations above the background",
+            "acquisition: objects stand only 3.1 standard deviations of the noise above the "
+            "background",
         ),
         (
             {"drift_z": "-0.6"},
@@ -138,14 +156,13 @@ GOOD = {
         (
             {"object_fraction": "0"},
             "warn",
-            "no objects stand out from the noise (an empty field, or a full one: "
-            "choose the size by eye, with explore_parameters)",
+            NOTHING,
         ),
         (
-            {"contrast_to_noise_after": "3.14", "signal_survived": "0.79"},
+            {"contrast_to_pixel_noise": "3.14", "signal_survived": "0.79"},
             "warn",
             "objects lose 21 % of their intensity; objects stand only 3.1 standard deviations "
-            "above the background",
+            "of the noise above the background",
         ),
         (
             {"radius_px": "5000"},
@@ -188,6 +205,49 @@ GOOD = {
             "the stack",
         ),
         ({"sharpest_plane": "0", "planes": "1"}, "ok", ""),
+        # even and slowly rising sharpness tell nothing of what lies beyond the stack
+        ({"sharpest_plane": "8", "least_sharpness": "0.9", "median_sharpness": "0.95"}, "ok", ""),
+        ({"sharpest_plane": "8", "least_sharpness": "0.43", "median_sharpness": "0.61"}, "ok", ""),
+        # noise alone leaves as much
+        (
+            {
+                "background_left_to_signal": "0.3",
+                "background_median_after": "64",
+                "background_left_by_noise": "60",
+            },
+            "ok",
+            "",
+        ),
+        (
+            {"stuck_fraction": "0.0031"},
+            "warn",
+            "acquisition: 0.31 % of the pixels are far from all their neighbours: dead or hot "
+            "pixels of the detector, or dust of one pixel",
+        ),
+        (
+            {"sharpest_edge_px": "6.31"},
+            "warn",
+            "acquisition: nothing is sharper than 6.3 px (standard deviation of its blur): out of "
+            "focus, or sampled far finer than the microscope sees",
+        ),
+        ({"sharpest_edge_px": "6.31", "object_fraction": "0"}, "warn", NOTHING),
+        (
+            {
+                "cohort_score": "-9",
+                "cohort_metric": "object_signal",
+                "cohort_value": "20",
+                "cohort_median": "205",
+            },
+            "warn",
+            "acquisition: the objects' signal is unlike the others': 20, and the median of this "
+            "run is 205",
+        ),
+        (
+            {"cohort_score": "7", "cohort_value": "0.8", "cohort_median": "-0.05"},
+            "warn",
+            "acquisition: the change along Z is unlike the others': +80 %, and the median of this "
+            "run is -5 %",
+        ),
     ],
 )
 def test_a_row_is_judged_in_words(change, status, reason):
@@ -284,6 +344,34 @@ def summarize(folder: Path, names: list[str]) -> tuple[str, list[dict]]:
         return done.stderr, []
     with (folder.parent / "metrics.tsv").open(encoding="utf-8", newline="") as file:
         return done.stdout, list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_a_sample_unlike_the_others_of_its_run_is_flagged(tmp_path):
+    names = [f"s{number:02}" for number in range(12)]
+    for number, name in enumerate(names):
+        rows = [
+            GOOD | {
+                "sample": name, "time": time, "channel": channel, "channel_name": "DAPI",
+                # alike within a tenth; the fourth sample is dim in its second channel alone
+                "object_signal": 12 if (number, channel) == (3, 1) else 222 + number + time,
+            }
+            for channel in (0, 1)
+            for time in (0, 1)
+        ]  # fmt: skip
+        for row in rows:
+            for cell in [key for key in row if key.startswith("cohort")]:
+                del row[cell]
+        write_table(tmp_path / "samples" / f"{name}.tsv", rows[0], rows)
+    said, rows = summarize(tmp_path / "samples", names)
+    assert said.startswith("12 samples, 48 rows: 46 ok, 2 warn, 0 fail")
+    flagged = [row for row in rows if row["status"] != "ok"]
+    assert {(row["sample"], row["channel"]) for row in flagged} == {("s03", "1")}
+    assert flagged[0]["reason"] == (
+        "acquisition: the objects' signal is unlike the others': 12, and the median of this run "
+        "is 228"
+    )
+    _, rows = summarize(tmp_path / "samples", names[:9])  # too few to tell what is usual
+    assert {row["status"] for row in rows} == {"ok"}
 
 
 def test_summary_keeps_names_order_and_cells(tmp_path):

@@ -174,10 +174,54 @@ def test_an_empty_glob_and_a_bare_folder_say_what_to_do(folder):
         find("d")
 
 
+@pytest.mark.parametrize("names", [("s.czi", "s.lif"), ("s.tif", "s.tiff"), ("s.tif", "s.ome.tif")])
+def test_files_that_differ_in_their_suffix_keep_it(folder, names):
+    touch(*(f"a/{name}" for name in (*names, "t.tif")))
+    assert list(find("a/*")) == [*sorted(names), "t"]
+
+
 def test_two_files_of_one_name_are_both_named(folder):
-    touch("a/s.tif", "a/s.tiff")
-    with pytest.raises(ClearfieldError, match=r"a/s\.tif and a/s\.tiff"):
-        find("a/*")
+    touch("d/a__b.tif", "d/a/b.tif")
+    with pytest.raises(ClearfieldError, match=r"d/a/b\.tif and d/a__b\.tif"):
+        find("d/**/*.tif")
+
+
+def test_a_glob_that_finds_folders_and_their_files(folder):
+    """Folders of slices are stacks, of others the files are."""
+    touch("raw/a.czi", "raw/day 1/a.lif", "raw/day 1/notes.txt", "raw/day 1/b.tif")
+    touch("raw/day 1/c.tif", "raw/day 2/z_t1.tif", "raw/day 2/z_t2.tif")
+    touch("raw/cell/s_z0_c0.tif", "raw/cell/s_z1_c0.tif", "raw/cell/s_MIP.tif", "raw/cell/x.czi")
+    touch("raw/plate/p.HTD", "raw/plate/TimePoint_1/ZStep_1/a.TIF")
+    touch("raw/plate/TimePoint_1/ZStep_2/a.TIF", "raw/nd/Full resolution/NDTiff.index")
+    touch("raw/nd/Full resolution/x_NDTiffStack.tif", "raw/nd/Full resolution/x_NDTiffStack_1.tif")
+    touch("raw/d.zarr/0/x.tif", "raw/plain/zarr.json", "raw/plain/0/zarr.json", "raw/plain/0/c/0")
+    paths = {sample.path: sample.name for sample in find("raw/**/*").values()}
+    assert paths == {
+        "raw/a.czi": "a",
+        "raw/cell": "cell",
+        "raw/cell/x.czi": "cell__x",
+        "raw/d.zarr": "d",
+        "raw/day 1/a.lif": "day 1__a",
+        "raw/day 1/b.tif": "day 1__b",
+        "raw/day 1/c.tif": "day 1__c",
+        "raw/day 2/z_t1.tif": "day 2__z_t1",
+        "raw/day 2/z_t2.tif": "day 2__z_t2",
+        "raw/nd": "nd",
+        "raw/plain": "plain",
+        "raw/plate": "plate",
+    }
+    assert {s.path for s in find("raw/*").values()} >= {"raw/day 1", "raw/cell", "raw/plate"}
+
+
+def test_a_wide_glob_leaves_out_results_under_a_prefix(folder):
+    touch("small/results/logs/load_stack/a.log", "small/results/subtracted/a.ome.tif")
+    touch("small/results/stacks/a.ome.tif", "small/results/raw.tif", "d/results/stacks/c.tif")
+    touch("d/a.tif", "logs/load_stack/a.log", "subtracted/a.tif")
+    assert sorted(sample.path for sample in find("**/*.tif").values()) == [
+        "d/a.tif", "d/results/stacks/c.tif", "small/results/raw.tif",
+    ]  # fmt: skip
+    for named in ("small/results/stacks/*.tif", "small/results/*/*.tif"):
+        assert "small/results/stacks/a.ome.tif" in [s.path for s in find(named).values()]
 
 
 def test_a_wide_glob_leaves_out_results_and_what_is_inside_of_stacks(folder):

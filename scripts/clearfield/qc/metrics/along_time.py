@@ -65,12 +65,12 @@ def _say_flicker(row: Row) -> str:
 ALONG_TIME = "from the first time point to the last"
 RULES = {
     "drift_t": Rule(
-        size_of("drift_t"), change("drift_t", ALONG_TIME), warn=0.2, acquisition=always
+        size_of("drift_t"), change("drift_t", ALONG_TIME), warn=0.25, acquisition=always
     ),
     "signal_drift_t": Rule(
         size_of("signal_drift_t"),
         lambda row: "the objects' " + change("signal_drift_t", ALONG_TIME)(row),
-        warn=0.2,
+        warn=0.25,
         acquisition=always,
     ),
     "flicker_t": Rule(size_of("flicker_t"), _say_flicker, warn=0.1, fail=0.5, acquisition=always),

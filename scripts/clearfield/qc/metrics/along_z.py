@@ -8,6 +8,8 @@ from ..rules import Finding, Row, Rule, always, change, percent
 
 COLUMNS = {
     "sharpest_plane": "index along Z, from 0, of the plane with the strongest local contrast",
+    "least_sharpness": "sharpness of the least sharp plane / that of the sharpest",
+    "median_sharpness": "median of the planes' sharpness / that of the sharpest",
     "planes": "number of planes that were projected",
     "drift_z": "change of the plane means along Z (robust line), relative to the first plane",
     "flicker_z": "largest deviation of a plane's mean from its two neighbours' / median",
@@ -26,6 +28,9 @@ def measure(plane, row: dict) -> dict:
     measured: dict[str, float | int] = {"planes": len(means)}
     if np.isfinite(sharpness).any():
         measured["sharpest_plane"] = int(np.nanargmax(sharpness))
+        highest = float(np.nanmax(sharpness))
+        measured["least_sharpness"] = ratio(float(np.nanmin(sharpness)), highest)
+        measured["median_sharpness"] = ratio(float(np.nanmedian(sharpness)), highest)
     means = means[np.isfinite(means)]
     if len(means):
         measured["stack_mean"] = float(means.mean())
@@ -43,8 +48,19 @@ def _deep(row: Row, name: str) -> float:
     return abs(row(name)) if row("planes") >= 5 else math.nan
 
 
+FLAT = 0.25
+"""ASSUME: a stack shows a focus where the sharpness of most planes lies in the lowest quarter
+between the least sharp plane and the sharpest: these planes show noise and blur alone, and the peak
+stands over them. (A parabola from end to end just meets that.) A stack of even or slowly rising
+sharpness lies within the objects, and does not tell what lies beyond it."""
+PEAK = 0.8
+"""ASSUME: a peak less than a quarter above most planes is chance."""
+
+
 def _focus_at_edge(row: Row) -> bool:
-    return row("planes") >= 3 and row("sharpest_plane") in (0, row("planes") - 1)
+    at_edge = row("planes") >= 3 and row("sharpest_plane") in (0, row("planes") - 1)
+    least, median = row("least_sharpness"), row("median_sharpness")
+    return at_edge and median < min(PEAK, least + FLAT * (1 - least))
 
 
 RULES = {

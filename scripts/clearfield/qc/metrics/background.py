@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ...methods.known_methods import method_of
 from ..rules import Row, Rule, advice, grey, percent
 
 COLUMNS = {
@@ -15,6 +16,7 @@ COLUMNS = {
     "noise_after": "the same after",
     "background_left_sigma": "background_median_after / noise_after",
     "background_left_to_signal": "background_median_after / object_signal",
+    "background_left_by_noise": "what of background_median_after the noise alone explains",
 }
 
 
@@ -41,12 +43,40 @@ def measure(plane, row: dict) -> dict:
     return measured | {
         "background_left_sigma": ratio(left, measured["noise_after"]),
         "background_left_to_signal": ratio(left, row["object_signal"]),
+        "background_left_by_noise": row["pixel_noise"] * _lower_edge(plane, row),
     }
 
 
+def _lower_edge(plane, row: dict) -> float:
+    """Give how far below the level a filter runs that follows the lower edge of the noise.
+
+    In standard deviations: the expected least of as many normal values as its disk has pixels
+    (Blom, Statistical Estimates and Transformed Beta-Variables, 1958). The filter runs along the
+    highest of such least values, so this is the most that noise explains. A blur follows none.
+    """
+    from statistics import NormalDist
+
+    if not method_of(plane.channel).FOLLOWS_LOWER_EDGE:
+        return 0.0
+    pixels = min(math.pi * (row["radius_px"] + 0.5) ** 2, plane.pixels)
+    if not pixels > 1:
+        return 0.0
+    smooth, noise = plane.channel.get("smooth", 0), 1.0
+    if smooth is True:
+        noise = 1 / 3  # ImageJ's mean of 3 × 3 pixels
+    elif smooth > 0:
+        noise = min(1, 1 / (2 * math.sqrt(math.pi) * smooth))  # what a Gaussian leaves
+    return noise * NormalDist().inv_cdf((pixels - 0.375) / (pixels + 0.25))
+
+
 def _left(row: Row) -> float:
-    # A constant is no less for being below the noise: an object's many pixels all have it.
-    return abs(row("background_left_to_signal")) if row.subtracted else math.nan
+    # A constant is no less for being below the noise: an object's many pixels all have it. But what
+    # noise makes of it says nothing of haze or size; contrast_to_noise judges the noise.
+    if not row.subtracted:
+        return math.nan
+    share, left = abs(row("background_left_to_signal")), abs(row("background_median_after"))
+    explained = row("background_left_by_noise")
+    return share * (1 - min(explained / left, 1)) if left > 0 and explained > 0 else share
 
 
 def _say_left(row: Row) -> str:
