@@ -179,7 +179,7 @@ def make_run(folder: Path, samples: int, *, failed: bool = False, long: bool = F
                 "channel_name": f"C<b>{channel}", "status": "ok", "method": "tophat",
                 "radius_px": "25", "contrast_to_noise_after": f"{10 + index % 9 + index / 1e4:.6g}",
                 "range_low": "101", "range_high": f"{2000 + index}", "sizes": "radius 25 px",
-                "recommended_radius_px": "31", "unit": "px",
+                "recommended_radius_px": "31", "unit": "px", "series": "",
             }  # fmt: skip
             if index == samples - 1:
                 row |= {"status": "fail", "reason": "saturated: <i>half</i> of the stack"}

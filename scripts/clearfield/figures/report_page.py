@@ -30,6 +30,8 @@ from .page_template import (
 )
 
 WORST_FIRST = ("fail", "warn", "ok")
+_ANY_DATA = {"raw", "data", "images", "stacks", "input", "inputs", "samples", "tif", "tiff"}
+"""Names of folders and sheets that tell nothing: that of the folder above is taken."""
 NAV = """<nav class="top" aria-label="Sections"><b>clearfield</b> <a href="#samples">Samples</a>
 <a href="#advice">Advised settings</a> <a href="#metrics">Metrics</a>
 <a href="#distributions">Cohort</a> <a href="#range">Grey range</a> <a href="#methods">Methods</a>
@@ -125,8 +127,9 @@ def name_data(config: dict, told: dict[str, Told]) -> tuple[str, str]:
     source = str(config.get("samples", ""))
     path = Path(source)
     sheet = path.suffix.lower() in (".tsv", ".csv")
-    plain = [part for part in path.parent.parts if not set(part) & set("*?[")]
-    name = path.stem if sheet else plain[-1] if plain else ""
+    plain = [part for part in path.absolute().parent.parts[1:] if not set(part) & set("*?[")]
+    names = [part for part in plain + [path.stem] * sheet if part.lower() not in _ANY_DATA]
+    name = names[-1] if names else ""
     days = set()
     for one in told.values():
         try:

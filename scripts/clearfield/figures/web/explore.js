@@ -54,12 +54,15 @@ function choose(method, sizes) {
 }
 
 // The maps: before, background, result; planes are unpacked when they are first shown.
-const maps = ["Before", "Background", "Result"].map((name) => {
+const boxes = ["Before", "Background", "Result"].map((name) => {
   const figure = document.createElement("figure"), box = document.createElement("div");
   const caption = document.createElement("figcaption");
   caption.textContent = name;
   figure.append(caption, box);
   at("maps").append(figure);
+  return [name, box];
+});
+const maps = boxes.map(([name, box]) => {
   const map = makeMap(box, told.shape, `${name}; arrow keys move, + and - zoom`);
   return { map, canvas: addCanvas(map, told.shape) };
 });

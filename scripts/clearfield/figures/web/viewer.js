@@ -95,14 +95,19 @@ function layOut() {
   part("swipe-row").hidden = !compare;
   body.replaceChildren();
   open.canvases = {};
-  open.maps = (compare ? [["projection", "result"]] : PANELS.map((name) => [name])).map((names) => {
+  const frames = (compare ? [["projection", "result"]] : PANELS.map((name) => [name]));
+  // All frames first: a map fits its image into the room that it has then.
+  const boxes = frames.map((names) => {
     const figure = document.createElement("figure"), box = document.createElement("div");
     const caption = document.createElement("figcaption");
     caption.textContent = names.length > 1 ? "Projection | result"
       : names[0][0].toUpperCase() + names[0].slice(1);
     figure.append(caption, box);
     body.append(figure);
-    const map = makeMap(box, view.shape,
+    return box;
+  });
+  open.maps = frames.map((names, index) => {
+    const map = makeMap(boxes[index], view.shape,
       `${names.join(" and ")} of ${open.sample}, ${view.title}; arrow keys move, + and - zoom`);
     for (const name of names) {
       const pane = names.length > 1 && name === "result" ? "after" : null;
