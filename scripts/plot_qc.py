@@ -28,6 +28,7 @@ def plot_qc(
         share_ranges,
     )
     from clearfield.figures.qc_figure import (
+        channel_range,
         check_row,
         describe_settings,
         draw_figure,
@@ -92,7 +93,7 @@ def plot_qc(
         add_time_drift([rows[time, index] for time in range(times)])
         share_ranges(
             [views[index, time] for time in shown],
-            None if settings["range"] == "auto" else settings["range"],
+            channel_range(settings["range"], channel["name"], index),
             done["output"],
         )
         for time in range(times):

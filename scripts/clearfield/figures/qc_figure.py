@@ -78,6 +78,21 @@ def check_row(profile: int | str, rows: int, sample: str) -> int | None:
     return profile
 
 
+def channel_range(given: str | list | dict, name: str, index: int) -> list[float] | None:
+    """Give the grey range of a channel, or None for one of its own.
+
+    Examples
+    --------
+    >>> channel_range({"GFP": [0, 9]}, "GFP", 1), channel_range({"1": [0, 9]}, "GFP", 1)
+    ([0, 9], [0, 9])
+    >>> channel_range({"GFP": [0, 9]}, "DAPI", 0), channel_range([0, 5], "DAPI", 0)
+    (None, [0, 5])
+    """
+    if isinstance(given, dict):
+        return given.get(name, given.get(str(index)))
+    return None if given == "auto" else given
+
+
 def describe_settings(channel: dict) -> str:
     """Say what a channel's background was subtracted with, in px and in µm.
 

@@ -283,18 +283,29 @@ def _ranges(rows: list[dict]) -> str:
     whole = suggest_range(rows)
     if whole is None:
         return ""
+    import yaml
+
     names = list(dict.fromkeys(row["channel_name"] for row in rows))
-    lines = ""
+    ranges: object = [_whole(level) for level in whole]
     if len(names) > 1:
-        for name in names:
-            own = suggest_range(row for row in rows if row["channel_name"] == name)
-            if own:
-                lines += f"<li>{text(name)}: [{own[0]:g}, {own[1]:g}]</li>"
+        own = {
+            name: suggest_range(row for row in rows if row["channel_name"] == name)
+            for name in names
+        }
+        ranges = {name: [_whole(n) for n in pair] for name, pair in own.items() if pair}
+    block = yaml.safe_dump(
+        {"plot_qc": {"range": ranges}}, sort_keys=False, allow_unicode=True,
+        default_flow_style=None,
+    )  # fmt: skip
     return (
         '<h2 id="range">One grey range for all figures</h2>\n<p>To compare samples by eye, write '
-        f"this into your config and run again:</p>\n<pre>plot_qc:\n  range: [{whole[0]:g}, "
-        f"{whole[1]:g}]</pre>\n" + (f"<p>By channel:</p><ul>{lines}</ul>\n" if lines else "")
+        "this into your config and run again; only figures are drawn anew.</p>\n"
+        + _block("grey-range", block, "range.yaml")
     )
+
+
+def _whole(number: float) -> float:
+    return int(number) if float(number).is_integer() else number
 
 
 def _settings(
