@@ -19,6 +19,7 @@ wildcard_constraints:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch_stack.smk"
 include: "workflow/rules/load_stack.smk"
 include: "workflow/rules/project_stack.smk"
 include: "workflow/rules/subtract_background.smk"

@@ -19,8 +19,9 @@ def explore_parameters(
     from clearfield.errors import ClearfieldError
     from clearfield.figures.canvas import save_png
     from clearfield.figures.explore_page import pack_trial, write_explore_page
+    from clearfield.figures.figure_settings import name_channel
     from clearfield.figures.parameter_sheet import cut_window, draw_trials, sheet_panel
-    from clearfield.figures.qc_figure import describe_settings, name_channel
+    from clearfield.figures.qc_figure import describe_settings
     from clearfield.figures.trials import list_trials
     from clearfield.methods.channels import resolve_channels
     from clearfield.qc.granulometry import measure_sizes

@@ -9,8 +9,9 @@ def list_inputs(table: str, unread: str) -> None:
     Parameters
     ----------
     table : str
-        The table to write. Standard input names the files, a line each: sample, tab, path;
-        10,000 of them do not fit on a command line.
+        The table to write. Standard input names the files, a line each: sample, tab, path, and of
+        a file that was copied from a server another tab and its address; 10,000 of them do not fit
+        on a command line.
     unread : str
         The table to write of those that cannot be read.
     """
@@ -18,6 +19,7 @@ def list_inputs(table: str, unread: str) -> None:
 
     from clearfield.errors import ClearfieldError
     from clearfield.formats.known_formats import open_series
+    from clearfield.formats.remote import is_remote
     from clearfield.formats.series_table import (
         Unread,
         describe_series,
@@ -32,8 +34,10 @@ def list_inputs(table: str, unread: str) -> None:
 
     def rows():
         for sample, _, path in files:
+            place, _, address = path.rpartition("\t")
+            path, place = (address, place) if place and is_remote(address) else (path, path)
             try:
-                for row in describe_series(sample, path, open_series(path), failed, notes):
+                for row in describe_series(sample, path, open_series(place), failed, notes):
                     listed.add(path)
                     yield row
             except Exception as error:  # one file must not hide the others

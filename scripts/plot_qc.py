@@ -19,6 +19,7 @@ def plot_qc(
     from pathlib import Path
 
     from clearfield.figures.canvas import save_png
+    from clearfield.figures.figure_settings import channel_range, check_row, name_channel
     from clearfield.figures.grey_image import panel_size
     from clearfield.figures.plane_file import pack_view, view_file, write_view
     from clearfield.figures.plane_view import (
@@ -27,14 +28,7 @@ def plot_qc(
         make_view,
         share_ranges,
     )
-    from clearfield.figures.qc_figure import (
-        channel_range,
-        check_row,
-        describe_settings,
-        draw_figure,
-        name_channel,
-        panel_limit,
-    )
+    from clearfield.figures.qc_figure import describe_settings, draw_figure, panel_limit
     from clearfield.qc.granulometry import measure_sizes
     from clearfield.qc.known_metrics import COLUMNS
     from clearfield.qc.measurement import measure_plane

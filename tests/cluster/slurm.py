@@ -63,6 +63,7 @@ CompleteWait=0
 DefMemPerCPU=100
 NodeName={nodes} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports} CPUs={cores} RealMemory={mb}
 PartitionName=main Nodes=ALL Default=YES MaxTime=1-0 DefaultTime=5 State=UP
+PartitionName=hour Nodes=ALL MaxTime=60 DefaultTime=5 State=UP
 """
 
 
@@ -156,7 +157,7 @@ class Slurm:
         return [dict(part.partition("=")[::2] for part in row.split()) for row in rows]
 
     def _states(self) -> list[str]:
-        return self._call("sinfo", "-h", "-N", "-o", "%T").split()
+        return self._call("sinfo", "-h", "-N", "-p", "main", "-o", "%T").split()
 
     def _call(self, *command: str) -> str:
         return call(*command, environment=self.environment)

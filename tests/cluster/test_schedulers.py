@@ -81,6 +81,24 @@ def test_a_job_over_its_memory_is_tried_again_with_more(cluster, reference):
     assert not cluster.unfinished()
 
 
+def test_no_try_asks_for_more_time_than_the_partition_gives(cluster):
+    """It would wait for ever with PartitionTimeLimit, and the driver with it."""
+    if cluster.stand.name == "sge":
+        pytest.skip("the time that a partition gives is Slurm's")
+    cluster.config = {"samples": str(EXAMPLE / f"{ONE}.tif")}
+    (cluster.faults / "ballast").write_text("2000")
+    # 40 and 80 minutes for the second step alone, and too little memory in both tries.
+    resources = ("project_stack:mem_mb=500", "project_stack:runtime=40*attempt")
+    driver = cluster.start(
+        "--set-resources", *resources, "--default-resources", "slurm_partition=hour",
+        "slurm_extra=''", "--retries", "1",
+    )  # fmt: skip
+    text = cluster.finish(driver, status=1)
+    assert cluster.submissions(text) == 2
+    assert "1 of 1 samples failed" in text
+    assert not cluster.unfinished()
+
+
 def test_a_cancelled_job_is_submitted_again(cluster, reference):
     expected = only_one(cluster, reference)
     (cluster.faults / "hold").touch()

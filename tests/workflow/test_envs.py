@@ -1,18 +1,19 @@
-"""The environments: each holds exactly what its rule's script imports, and suffices to run it."""
+"""The environments and the locks: what each rule, a run and the tests need, and no more."""
 
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
-import venv
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from clearfield.jobs.codehash import code_files
 from clearfield.workflow.settings import json_text, rule_settings
-from runner import ROOT
+from runner import ROOT, copy_clone
 
 ENVS = {path.stem: path for path in sorted((ROOT / "envs").glob("*.yaml"))}
 # Distribution (as conda-forge names it) of each module whose name differs from it.
@@ -20,6 +21,25 @@ DISTRIBUTIONS = {
     "matplotlib": "matplotlib-base",
     "PIL": "pillow",
     "yaml": "pyyaml",
+}
+# The releases that conda-forge was seen to have: CONTRIBUTING.md says how to renew them.
+ON_CONDA_FORGE = {
+    "aiohttp": "3.14.4",
+    "fsspec": "2026.4.0",
+    "h5py": "3.15.1",
+    "imagecodecs": "2026.6.26",
+    "itables": "2.9.1",
+    "liffile": "2026.7.14",
+    "matplotlib-base": "3.11.0",
+    "nd2": "0.11.1",
+    "numpy": "2.5.1",
+    "oiffile": "2025.5.10",
+    "pillow": "12.0.0",
+    "pyyaml": "6.0.3",
+    "s3fs": "2026.4.0",
+    "threadpoolctl": "3.6.0",
+    "tifffile": "2026.5.15",
+    "zarr": "3.2.1",
 }
 # What conda-forge calls otherwise than PyPI.
 ON_PYPI = {"matplotlib-base": "matplotlib"}
@@ -66,40 +86,137 @@ def test_an_environment_holds_exactly_what_its_script_imports(rule):
 
 
 @pytest.mark.parametrize("rule", ENVS)
-def test_pins_agree_with_the_lock(rule):
-    lock = (ROOT / "envs/lock.txt").read_text("utf-8")
+def test_pins_are_releases_that_conda_forge_has(rule):
+    """Not the lock's: conda-forge follows PyPI by weeks, and one pin that it lacks ends all."""
     for name, pin in packages(rule).items():
-        assert f"{ON_PYPI.get(name, name)}=={pin}" in lock, name
+        assert pin == ON_CONDA_FORGE[name], name
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """Hashes of each line ``package==version ; marker`` of a lock."""
+    found: dict[str, list[str]] = {}
+    for line in (ROOT / "envs" / name).read_text("utf-8").splitlines():
+        if re.match(r"[\w.-]+==", line):
+            hashes = found[line.removesuffix(" \\")] = []
+        elif line.startswith("    --hash="):
+            hashes.append(line.strip(" \\"))
+    return found
+
+
+def test_the_lock_of_a_run_is_a_part_of_the_lock_of_the_tests():
+    run, tests = locked("lock.txt"), locked("lock_tests.txt")
+    assert run.items() < tests.items()
+    assert all(tests.values())  # each has hashes
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {
+        extra: {re.match(r"[\w-]+", entry)[0].lower() for entry in entries}
+        for extra, entries in extras["optional-dependencies"].items()
+    }
+    in_run, in_tests = ({re.match(r"[\w.-]+", line)[0] for line in lock} for lock in (run, tests))
+    assert names["workflow"] <= in_run
+    assert names["tests"] <= in_tests
+    assert names["tests"] & in_run <= {"ome-types"}  # which nd2 needs
+
+
+@pytest.mark.parametrize("name", ["lock.txt", "lock_tests.txt"])
+def test_a_lock_names_no_address(name):
+    text = (ROOT / "envs" / name).read_text("utf-8")
+    assert "://" not in text
+    assert not re.search("^-", text, re.M)  # no --index-url, no -e
+
+
+def test_the_first_command_of_the_readme_brings_a_run_and_the_second_the_tests():
+    commands = re.findall(
+        r"^```sh\n(.*?)\n```", (ROOT / "README.md").read_text("utf-8"), re.S | re.M
+    )
+    for command, lock in zip(commands, ("lock.txt", "lock_tests.txt"), strict=False):
+        assert re.findall(r"--require-hashes -r envs/(\S+)", command) == [lock]
+
+
+def find_python(version: str) -> str:
+    """Give a Python of this version, or skip."""
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    for python in (shutil.which(f"python{version}"), *pyenv):
+        if python and not subprocess.run([python, "-c", ""], capture_output=True).returncode:
+            return str(python)
+    pytest.skip(f"needs Python {version}, which is not here")
+
+
+def make_environment(python: str, folder: Path, packages: list[str]) -> Path:
+    """Make a virtual environment of another Python with these packages; give its Python."""
+    own = folder / "bin/python"
+    install = [sys.executable, "-m", "pip", "--python", own, "install", "-q", *packages]
+    for command in ([python, "-m", "venv", "--without-pip", folder], install if packages else []):
+        if command:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+            assert done.returncode == 0, done.stderr
+    return own
 
 
 @pytest.mark.second_tier
-def test_each_script_runs_in_an_environment_with_nothing_else(tmp_path):
-    """The example, each rule with a fresh virtual environment of what its file names."""
-    locked = {}
-    for line in (ROOT / "envs/lock.txt").read_text("utf-8").splitlines():
-        if match := re.match(r"([\w.-]+)==(\S+)(?: ; (.*?))? ?\\?$", line):
-            locked.setdefault(match[1], []).append((match[2], match[3] or ""))
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_line_for_notebooks_works(version, tmp_path):
+    """README's ``pip install CLONE``, with what PyPI gives a Python of this version."""
+    clone = copy_clone(tmp_path / "clone").parent
+    python = make_environment(find_python(version), tmp_path / "venv", [str(clone)])
+    code = """if True:
+        import numpy as np
+        from clearfield import subtract_background, white_tophat
+        point = np.full((9, 9), 5, "u2")
+        point[4, 4] = 9
+        assert white_tophat(point, 1).sum() == 4
+        assert (np.asarray(subtract_background(point, radius=1)) == white_tophat(point, 1)).all()
+    """
+    done = subprocess.run(
+        [python, "-I", "-W", "error", "-c", code], cwd=tmp_path,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def _without_versions(data: bytes) -> bytes:
+    """Leave out numpy's version, which every result names, and the UUID that is made of it."""
+    data = re.sub(rb'("|&quot;)numpy\1: \1[\d.]+', b"", data)
+    return re.sub(rb"urn:uuid:[\da-f-]{36}", b"", data)
+
+
+@pytest.mark.second_tier
+def test_each_script_gives_the_same_bytes_in_an_environment_with_nothing_else(tmp_path):
+    """The example: here, and each rule in the releases of its file on their Python, from PyPI."""
+    (version,) = {
+        entry.removeprefix("python =")
+        for file in ENVS.values()
+        for entry in yaml.safe_load(file.read_text("utf-8"))["dependencies"]
+        if entry.startswith("python =")
+    }
+    newer = find_python(version)
     pythons = {}
-    constraints = tmp_path / "constraints.txt"
-    constraints.write_text(
-        "\n".join(
-            f"{name}=={version}" + (f" ; {marker}" if marker else "")
-            for name, versions in locked.items()
-            for version, marker in versions
-        )
-    )
 
     def python(rule: str) -> Path:
-        wanted = frozenset(ON_PYPI.get(name, name) for name in packages(rule))
+        wanted = frozenset(f"{ON_PYPI.get(n, n)}=={pin}" for n, pin in packages(rule).items())
         if wanted not in pythons:
             folder = tmp_path / f"venv{len(pythons)}"
-            venv.create(folder, with_pip=True)
-            pythons[wanted] = folder / "bin/python"
-            install = [pythons[wanted], "-m", "pip", "install", "-q", "-c", constraints, *wanted]
-            if wanted:
-                subprocess.run(install, check=True, timeout=600)
+            pythons[wanted] = make_environment(newer, folder, sorted(wanted))
         return pythons[wanted]
 
+    for folder, choose in (
+        (tmp_path / "here", lambda rule: sys.executable),
+        (tmp_path / "conda", python),
+    ):
+        folder.mkdir()
+        assert set(ENVS) == run_each_script(folder, choose)
+    made = {
+        path.relative_to(tmp_path / "here"): path
+        for path in (tmp_path / "here").rglob("*") if path.is_file()
+    }  # fmt: skip
+    assert len(made) >= 13
+    for name, path in made.items():
+        one, other = path.read_bytes(), (tmp_path / "conda" / name).read_bytes()
+        assert _without_versions(one) == _without_versions(other), name
+
+
+def run_each_script(folder: Path, choose_python) -> set[str]:
+    """Run the example's first stack through all scripts; give the rules that ran."""
     ran = set()
 
     def run(rule: str, stdin: str = "", **values: str) -> None:
@@ -107,8 +224,8 @@ def test_each_script_runs_in_an_environment_with_nothing_else(tmp_path):
         arguments = [part for name, value in values.items() for part in (f"--{name}", value)]
         script = ROOT / f"scripts/{rule}.py"
         done = subprocess.run(
-            [python(rule), script, *arguments],
-            input=stdin, capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
+            [choose_python(rule), script, *arguments],
+            input=stdin, capture_output=True, text=True, timeout=300, check=False, cwd=folder,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
@@ -154,5 +271,4 @@ def test_each_script_runs_in_an_environment_with_nothing_else(tmp_path):
             values["settings"] = settings.get(rule) or json_text(config[rule])
         stdin = {"list_inputs": f"s\t{raw}\n", "summarize_qc": "qc/samples/s.tsv\n"}
         run(rule, stdin.get(rule, ""), **values)
-    assert (tmp_path / "page.html").stat().st_size > 0
-    assert set(ENVS) == ran
+    return ran

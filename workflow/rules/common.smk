@@ -54,21 +54,10 @@ if Path(clearfield.__file__).parents[1].resolve() != Path(CLONE, "scripts").reso
     )
 
 from clearfield.workflow.failures import finish_run
-from clearfield.workflow.handlers import (
-    begin,
-    fail,
-    open_run,
-    serve_submission,
-    show_jobs_the_way,
-)
+from clearfield.workflow.handlers import begin, fail, open_run, prepare
 from clearfield.workflow.rule_values import rule_values
-from clearfield.workflow.snakemake_costs import collect_less_garbage
 
-show_jobs_the_way(CLONE)
-serve_submission(CLONE, workflow)
-collect_less_garbage()
-
-
+prepare(CLONE, workflow)
 RUN = open_run(config, CLONE, workflow)
 
 
@@ -84,7 +73,9 @@ source_of, settings_of = _values.source_of, _values.settings_of
 threads_of, memory_of = _values.threads_of, _values.memory_of
 runtime_of, disk_of = _values.runtime_of, _values.disk_of
 code_of, json_of, json_text = _values.code_of, _values.json_of, _values.json_text
-as_it_stands, tables_read = _values.as_it_stands, _values.tables_read
+address_of, version_of = _values.address_of, _values.version_of
+all_raw, names_and_paths = _values.all_raw, _values.names_and_paths
+tables_read = _values.tables_read
 minutes, VERSIONS = _values.minutes, RUN.versions
 
 

@@ -6,7 +6,7 @@
 rule list_inputs:
     """List each series of each file, as a sample sheet."""
     input:
-        raw=as_it_stands(RUN.raw_files),
+        raw=all_raw,
     output:
         table="results/inputs.tsv",
         unread="results/inputs_unread.tsv",
@@ -18,7 +18,7 @@ rule list_inputs:
         mem_mb=1000,
         runtime=minutes(60),
     params:
-        names_and_paths=RUN.names_and_paths,
+        names_and_paths=names_and_paths,
         code=code_of("list_inputs"),
     shell:
         # On standard input: 10,000 names do not fit on a command line. The log says which files are

@@ -20,6 +20,7 @@ rule load_stack:
         disk_mb=disk_of("load_stack"),
     params:
         path=raw_path,
+        version=version_of,
         settings=settings_of("load_stack"),
         code=code_of("load_stack"),
     shell:

@@ -1,12 +1,12 @@
 """A path of any kind in; out come its series, read by the module of its format."""
 
-import importlib
 import re
 from pathlib import Path
 
 from ..errors import ClearfieldError
 from .git_lfs import check_pointer
-from .known_suffixes import FORMATS
+from .known_suffixes import FORMATS, PLANES, reader
+from .remote import is_remote
 from .series import Series
 from .unread_formats import what_to_do
 
@@ -22,7 +22,7 @@ def open_series(path: str) -> list[Series]:
     check_pointer(path)
     module = format_of(path)
     try:
-        return importlib.import_module(f".{module}", __package__).open_series(path)
+        return reader(module).open_series(path)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("clearfield"):
             raise
@@ -40,14 +40,16 @@ def format_of(path: str) -> str:
     >>> format_of("plate/img_z*.tif")
     'plane_files'
     """
+    if is_remote(path):  # a file comes here before it is read
+        return "zarr"
     here = Path(path)
     suffix = here.suffix.lower()
     if not here.exists():
         if re.search(r"[*?\[{]", path):
-            return "plane_files"
+            return PLANES
         raise ClearfieldError(f"{path} does not exist")
     if here.is_dir() and suffix != ".zarr":
-        return "plane_files"
+        return PLANES
     if suffix in (".zip", ".ozx"):
         raise ClearfieldError(
             f"{here.name} is a zip archive; unpack it, and give the path of what it holds"

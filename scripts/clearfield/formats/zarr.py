@@ -18,6 +18,8 @@ import numpy as np
 
 from ..errors import ClearfieldError
 from .length_units import micrometres
+from .remote import is_remote
+from .remote_store import is_nested, open_store, read_bytes
 from .series import Series
 from .thirdparty import check_claim, explained, import_reader
 from .zarr_places import find_places
@@ -36,7 +38,8 @@ def open_series(path: str | PathLike) -> list[Series]:
     Parameters
     ----------
     path : path
-        A folder; also that of one image within a store, or of a plain zarr array.
+        A folder; also that of one image within a store, or of a plain zarr array. Or the address
+        of one on a server, of which each chunk is fetched when a plane needs it.
 
     Returns
     -------
@@ -49,12 +52,13 @@ def open_series(path: str | PathLike) -> list[Series]:
     ClearfieldError
         No zarr store, no image in it, damaged metadata, or an array without any pixels.
     """
-    if not Path(path).is_dir():
+    remote = is_remote(fspath(path))
+    if not (remote or Path(path).is_dir()):
         raise ClearfieldError(
             f"{path} is not a folder, as an OME-Zarr image is; unpack it, or give it the suffix "
             "of what it is"
         )
-    if not any((Path(path) / name).exists() for name in _METADATA - {".zattrs"}):
+    if not remote and not any((Path(path) / n).exists() for n in _METADATA - {".zattrs"}):
         raise ClearfieldError(
             f"{path} holds no zarr metadata (.zgroup, .zarray or zarr.json); it was copied in "
             "part: copy it again from its source"
@@ -62,9 +66,9 @@ def open_series(path: str | PathLike) -> list[Series]:
     package = import_reader("zarr", "zarr", path)
     with explained(path, _KIND), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        node = package.open(fspath(path), mode="r")
+        node = package.open(open_store(path), mode="r")
         if isinstance(node, package.Array):
-            level = _find_level(package, Path(path).absolute())
+            level = None if remote else _find_level(package, Path(path).absolute())
             return [_describe(*level, None) if level else _describe_array(path, "", node)]
         images = list(_find_images(path, node, ""))
         if not images:
@@ -272,7 +276,12 @@ def _read_ome_xml(
     """Find what the OME-XML of bioformats2raw says about the images at these paths."""
     nothing = [None] * len(places)
     try:
-        root = ElementTree.parse(Path(path) / "OME" / "METADATA.ome.xml").getroot()
+        if is_remote(fspath(path)):
+            if "OME" not in group:
+                return nothing
+            root = ElementTree.fromstring(read_bytes(path, "OME/METADATA.ome.xml") or b"")
+        else:
+            root = ElementTree.parse(Path(path) / "OME" / "METADATA.ome.xml").getroot()
     except (OSError, ElementTree.ParseError):
         return nothing
     found = [image.find("{*}Pixels") for image in root.iterfind("{*}Image")]
@@ -301,13 +310,16 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
             return reader.read(index)
 
     series = Series("", axes, tuple(array.shape), array.dtype, read)
-    if places := find_places(path, array, reader.index):
+    if not is_remote(fspath(path)) and (places := find_places(path, array, reader.index)):
         series.files, series.offsets = places
     return series
 
 
 def _find_chunks(path: str | PathLike, array):
     """Give an array as its chunks are named; raise where there are none, or far too few."""
+    if is_remote(fspath(path)):
+        nested = _separate(array, "/") if array.metadata.zarr_format == 2 else array
+        return nested if is_nested(array, nested) else array
     folder = Path(path) / array.path
     if not folder.is_dir():
         return array

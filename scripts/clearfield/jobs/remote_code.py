@@ -13,6 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 
 SCRIPTS = (
+    "fetch_stack",
     "load_stack",
     "keep_stack",
     "project_stack",

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ClearfieldError
 from ..filters.memory import new_array
+from ..formats.remote import is_remote, look_up
 
 _PAGE = 4096  # bytes of memory; decoded pixels in a .stack file begin at one
 _CACHE_LINE = 64
@@ -329,7 +330,12 @@ def check_raw(path: str, known: list[int]) -> None:
 
 
 def fingerprint(path: str) -> list[int]:
-    """Size in bytes and modification time in ns: what tells that a file is another one."""
+    """Size in bytes and modification time in ns: what tells that a file is another one.
+
+    Of a store on a server it is what `look_up` gives as its version.
+    """
+    if is_remote(path):
+        return [look_up(path).version]
     status = Path(path).stat()
     return [status.st_size, status.st_mtime_ns]
 

@@ -13,6 +13,7 @@ from ..filters.parallel import run_tasks
 from ..formats.axes import Arrangement, arrange
 from ..formats.known_formats import open_series
 from ..formats.plane_folders import list_planes
+from ..formats.remote import file_name, is_remote
 from ..formats.series import Series
 from ..results.whole_files import replacing
 from .description import Stack, check_raw, fingerprint, this_boot
@@ -38,7 +39,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
     ClearfieldError
         One sentence that names the file and what is wrong with it.
     """
-    name = Path(path).name
+    name = file_name(path) if is_remote(path) else Path(path).name
     before = {file: fingerprint(file) for file in raw_files(path)}
     held = open_series(path)
     number = find_number(held, settings.get("series") or 0, name)
@@ -53,11 +54,9 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         pixel_size_um=_pixel_size(_relabel_sizes(series, settings), settings.get("pixel_size_um")),
         channel_names=_channel_names(series, arranged, settings, name),
         saturation_level=series.saturation_level,
-        source={
-            "name": name,
-            "bytes": _bytes(path, before),
-            "series": number,
-        }
+        source={"name": name}
+        | ({} if is_remote(path) else {"bytes": _bytes(path, before)})
+        | {"series": number}
         | ({"series_in_file": len(held)} if len(held) > 1 else {})
         | ({"notes": series.notes} if series.notes else {}),
         settings=settings,
@@ -92,7 +91,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
 def raw_files(path: str) -> list[str]:
     """List the files whose change during a run would be seen: not the many parts of a Zarr."""
     here = Path(path)
-    if here.is_file():
+    if here.is_file() or is_remote(path):
         return [path]
     if here.suffix.lower() == ".zarr" or not (here.is_dir() or glob.has_magic(path)):
         return []

@@ -10,21 +10,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from ..errors import ClearfieldError
 from ..jobs.joblog import INTERRUPTED, MEND_AND_REPEAT, OUT_OF_MEMORY, UNFINISHED
-from ..qc.series_taken import one_of_several
 from ..results.whole_files import remove_orphans, replacing
 from .all_series import is_listing, say_unlisted
 from .submissions import Failed, last_of, listen, try_only_what_may_end_otherwise
+from .verdict_counts import count_verdicts
 
 CHAIN = (
-    "load_stack", "keep_stack", "project_stack", "subtract_background", "save_background",
-    "plot_qc",
+    "fetch_stack", "load_stack", "keep_stack", "project_stack", "subtract_background",
+    "save_background", "plot_qc",
 )  # fmt: skip
 WHOLE_RUN = ("summarize_qc", "report_run")
 COLUMNS = ("sample", "rule", "reason", "remedy")
@@ -139,43 +139,8 @@ def finish_run() -> None:
     if _beside:
         return
     with suppress(OSError, BrokenPipeError, csv.Error, KeyError, ValueError):
-        lines = ["", _count_verdicts(METRICS), f"The page of the run: {PAGE}", *_notes]
+        lines = ["", count_verdicts(METRICS), f"The page of the run: {PAGE}", *_notes]
         print("\n".join(lines), file=sys.stderr)
-
-
-def _count_verdicts(table: Path) -> str:
-    r"""Count samples by their worst row, and those that are one series of several.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
-    ...     _ = file.write("sample\tstatus\tseries\na\tok\t\na\tfail\t\nb\tok\t0 of 20\n")
-    ...     file.flush()
-    ...     print(_count_verdicts(Path(file.name)))
-    2 samples: 1 ok, 0 warn, 1 fail
-    1 of them is series 0 of 20 of its file, or the like: for all series set load_stack.series: all
-    """
-    levels = ("ok", "warn", "fail")
-    worst: dict[str, int] = {}
-    series: dict[str, str] = {}
-    with table.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            level = levels.index(row["status"])
-            worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
-            if row.get("series"):
-                series[row["sample"]] = row["series"]
-    counts = ", ".join(f"{list(worst.values()).count(n)} {name}" for n, name in enumerate(levels))
-    text = f"{len(worst)} sample{'s' * (len(worst) != 1)}: {counts}"
-    series = one_of_several(series)
-    if series:
-        verb = "are" if len(series) > 1 else "is"
-        text += (
-            f"\n{len(series)} of them {verb} series {next(iter(series.values()))} of "
-            f"{'their files' if len(series) > 1 else 'its file'}, or the like: for all series set "
-            "load_stack.series: all"
-        )
-    return text
 
 
 def _cannot_write(error: OSError) -> str:
@@ -185,8 +150,12 @@ def _cannot_write(error: OSError) -> str:
     )
 
 
-def find_failures(samples: list[str]) -> list[dict[str, str]]:
+def find_failures(
+    samples: list[str], fetched: Mapping[str, str] | None = None
+) -> list[dict[str, str]]:
     """Read from the logs which rule of which sample failed in this run, in its last try, and why.
+
+    `fetched` is `Run.fetched_as`: several samples may wait for one copy of their file.
 
     Returns
     -------
@@ -198,7 +167,8 @@ def find_failures(samples: list[str]) -> list[dict[str, str]]:
     own = {}
     for sample in samples:
         for rule in CHAIN:
-            log = RESULTS / f"logs/{rule}/{sample}.log"
+            name = (fetched or {}).get(sample, sample) if rule == CHAIN[0] else sample
+            log = RESULTS / f"logs/{rule}/{name}.log"
             if why := _read_failure(log, begin, sample in lost):
                 if sample in lost and why["reason"] in UNFINISHED:
                     why = _of_killed(lost[sample], rule, why["reason"])
@@ -267,7 +237,7 @@ def _of_submission(failed: Failed, own: dict[str, dict[str, str]]) -> dict[str, 
         reason = f"its submission ended before its jobs were done{said}"
         log = failed.log or "the scheduler's logs under .snakemake/"
         remedy = f"see {log} and run the same command again"
-    return {"rule": CHAIN[0], "reason": reason, "remedy": remedy}
+    return {"rule": "load_stack", "reason": reason, "remedy": remedy}
 
 
 def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] | None:
@@ -302,8 +272,9 @@ def _read_failure(log: Path, begin: int, lost: bool = False) -> dict[str, str] |
 
 
 def finish_failed_run(
-    samples: list[str], scripts: Path, page_settings: dict | None, tables: Collection[str] = ()
-) -> None:
+    samples: list[str], scripts: Path, page_settings: dict | None,
+    tables: Collection[str] = (), fetched: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     """Summarize what there is, name what failed, and leave the summary to a complete run.
 
     A run that was only interrupted, or asked for `SIDE_TARGETS` alone, leaves the last summary and
@@ -320,11 +291,13 @@ def finish_failed_run(
         report_run also ``samples``, the lines that tell of them.
     tables : collection of str
         What summarize_qc is to read of all samples, a line each (`Run.tables`).
+    fetched : mapping of str, optional
+        `Run.fetched_as`.
     """
     end_run()
     if _beside:
         return  # Snakemake shows the log of what failed
-    failures = find_failures(samples)
+    failures = find_failures(samples, fetched)
     try:
         if failures:
             _summarize(tables, failures, scripts, page_settings)

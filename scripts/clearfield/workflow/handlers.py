@@ -16,10 +16,17 @@ from ..errors import ClearfieldError
 from ..jobs.forkserver import start_server
 from .failures import finish_failed_run, start_run
 from .run import Run
-from .snakemake_costs import lift_rate_limit
+from .snakemake_costs import collect_less_garbage, lift_rate_limit
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
+
+
+def prepare(clone: str, workflow: "Workflow") -> None:
+    """Do what has to be done before the rules are read, on every node."""
+    show_jobs_the_way(clone)
+    serve_submission(clone, workflow)
+    collect_less_garbage()
 
 
 def show_jobs_the_way(clone: str) -> None:
@@ -123,4 +130,5 @@ def fail(run: Run) -> None:
             },
         },
         run.tables,
+        run.fetched_as,
     )

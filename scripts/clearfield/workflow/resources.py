@@ -66,14 +66,19 @@ def measure(files: tuple[str, ...]) -> Geometry:
     except (OSError, struct.error, IndexError, ValueError, OverflowError):
         return Geometry(0, 0, 0, 1, False)
     if header is None:
-        plane = min(total, max(total // 10, 2**23))
-        return Geometry(total, plane, plane // 2, 1, True)
+        return guess(total)
     pixels = header.get("width", 0) * header.get("height", 0)
     plane = pixels * header.get("bits", 16) // 8
     decoded = header.get("compression", 1) != 1
     if not decoded and plane > total:  # a header may claim anything
         pixels, plane = 0, total
     return Geometry(total, plane, pixels, header.get("depth", 1), decoded)
+
+
+def guess(file_bytes: int) -> Geometry:
+    """Estimate the geometry of a stack of which only the size of its file is known."""
+    plane = min(file_bytes, max(file_bytes // 10, 2**23))
+    return Geometry(file_bytes, plane, plane // 2, 1, True)
 
 
 def _size(path: str) -> int:
@@ -151,6 +156,8 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     threads = job_threads(geometry)
     plane, pixels = geometry.plane_bytes / 2**20, geometry.plane_pixels / 2**20
     projection = config["project_stack"]["method"]
+    if rule == "fetch_stack":
+        return 100  # fsspec and its libraries; a file goes through in small parts
     if rule in ("load_stack", "keep_stack"):
         return 35 + (2 + threads) * min(plane, 1024) * geometry.decoded
     if rule == "project_stack":
@@ -225,7 +232,9 @@ def job_disk_mb(rule: str, geometry: Geometry, config: dict) -> int:
     """
     stack = geometry.file_bytes * (4 if geometry.decoded else 1)
     written = 2**20
-    if rule == "keep_stack" or (rule == "load_stack" and geometry.decoded):
+    if rule == "fetch_stack":
+        written += geometry.file_bytes
+    elif rule == "keep_stack" or (rule == "load_stack" and geometry.decoded):
         written += stack
     elif rule in ("project_stack", "subtract_background", "save_background"):
         pixel_bytes = geometry.plane_bytes / geometry.plane_pixels if geometry.plane_pixels else 2

@@ -3,11 +3,14 @@
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from snakemake.exceptions import WorkflowError
 from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG, PathModifier
 
+from ..formats.remote import file_name, is_remote
 from ..jobs.codehash import hash_code
-from .resources import job_disk_mb, job_memory_mb, job_runtime_min, job_threads, measure
+from .remote_samples import size_of
+from .resources import guess, job_disk_mb, job_memory_mb, job_runtime_min, job_threads, measure
 from .run import Run
 from .settings import json_text
 from .submissions import limit_minutes
@@ -37,16 +40,24 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     Returns
     -------
     SimpleNamespace
-        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards. ``settings_of``,
+        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards, ``address_of`` and
+        ``version_of`` too, which tell of what lies on a server. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
-        ``as_it_stands`` takes files and keeps the prefix away from them. ``tables_read`` is
-        what summarize_qc reads. ``minutes`` keeps a time within the limit.
+        ``all_raw`` and ``names_and_paths`` are what list_inputs reads. ``tables_read`` is what
+        summarize_qc reads. ``minutes`` keeps a time within the limit.
+
+    Raises
+    ------
+    WorkflowError
+        Names what cannot be had from a server. Jobs ask only for their own files.
     """
     scripts = f"{run.clone}/scripts"
     modifier = workflow.modifier.path_modifier
     longest_min = limit_minutes(workflow.global_resources)
     prefixed = _has_prefix(modifier)
+    if workflow.is_main_process and (problems := run.ask_servers()):
+        raise WorkflowError("samples: " + "\nsamples: ".join(problems))
 
     def as_it_stands(files):
         """Keep a module's prefix, which is for results, away from raw files."""
@@ -60,12 +71,43 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         """Give the minutes to ask for."""
         return min(wanted, longest_min or wanted)
 
+    def moved(path):
+        """Put the prefix before the path of a result, where Snakemake does not."""
+        return modifier.replace_prefix(path) if prefixed else path
+
     def raw_files(wildcards):
+        if folder := run.fetched_folder(wildcards.sample):
+            return folder
         files = as_it_stands(run.samples[wildcards.sample].files)
         return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
     def raw_path(wildcards):
+        sample = run.samples[wildcards.sample]
+        if folder := run.fetched_folder(sample.name):
+            return f"{moved(folder)}/{file_name(sample.path)}"
+        return sample.path
+
+    def address_of(wildcards):
         return run.samples[wildcards.sample].path
+
+    def version_of(wildcards):
+        path = run.samples[wildcards.sample].path
+        return run.remote.of(path).version if is_remote(path) else ""
+
+    def all_raw():
+        """List the files of all samples, and the folders to which files are copied first."""
+        folders = (run.fetched_folder(name) for name in run.samples)
+        return as_it_stands(run.raw_files) + list(dict.fromkeys(filter(None, folders)))
+
+    def names_and_paths():
+        """List name and path of each file; of one that is copied also its address, behind a tab."""
+        pairs = list(run.names_and_paths)
+        copies = {run.samples[name].path: name for name in run.fetched_as.values()}
+        for number, path in enumerate(pairs):
+            if number % 2 and path in copies:
+                folder = moved(run.fetched_folder(copies[path]))
+                pairs[number] = f"{folder}/{file_name(path)}\t{path}"
+        return pairs
 
     def settings_of(rule):
         """Give the function that hands `rule` its settings for a sample, as JSON."""
@@ -81,10 +123,15 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
 
     def source_of(wildcards):
         """Say how a stack was loaded: the stack itself is temporary, and gone when this changes."""
-        return f"{run.settings(wildcards.sample)['load_stack']} {code_of('load_stack')}"
+        loaded = f"{run.settings(wildcards.sample)['load_stack']} {code_of('load_stack')}"
+        version = version_of(wildcards)
+        return f"{loaded} {version}" if version else loaded
 
     def geometry(wildcards):
-        return measure(run.samples[wildcards.sample].files)
+        sample = run.samples[wildcards.sample]
+        if is_remote(sample.path):
+            return guess(size_of(sample.path, run.remote.of(sample.path)))
+        return measure(sample.files)
 
     def threads_of(wildcards):
         return job_threads(geometry(wildcards))
@@ -117,6 +164,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of, as_it_stands=as_it_stands,
-        tables_read=tables(), minutes=minutes, json_text=json_text,
+        code_of=code_of, json_of=json_of, address_of=address_of, version_of=version_of,
+        all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=tables(),
+        minutes=minutes, json_text=json_text,
     )  # fmt: skip

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
+from ..formats.remote import is_remote, is_store
 from .all_series import ALL, KEY, take_all
 from .config_check import check_config, check_relations
+from .remote_samples import RemoteFiles
 from .samples import find_samples, sample_name
 from .settings import json_text, override, rule_settings
 from .sidecars import say_left_out
@@ -72,6 +74,14 @@ class Run:
             self._named, self._with_all_series(), dict(zip(names[1::2], names[::2], strict=True)),
             listed, sample_schema,
         )  # fmt: skip
+        self.remote = RemoteFiles()
+        # Of a file on a server, the sample under whose name it is copied, once for all its series.
+        first: dict[str, str] = {}
+        self.fetched_as = {
+            name: first.setdefault(sample.path, name)
+            for name, sample in self.samples.items()
+            if is_remote(sample.path) and not is_store(sample.path)
+        }
         problems = []
         for name, sample in self.samples.items():
             known = len(self._resolved)
@@ -116,6 +126,15 @@ class Run:
         path = f"results/qc/samples/{sample}.tsv"
         groups = dict(self.samples[sample].groups)
         return f"{path}\t{json_text(groups)}" if groups else path
+
+    def ask_servers(self) -> list[str]:
+        """Ask of every sample that lies on a server; give what is wrong with each, a line each."""
+        return self.remote.ask(s.path for s in self.samples.values() if is_remote(s.path))
+
+    def fetched_folder(self, sample: str) -> str:
+        """Name the folder to which a sample's file is copied from a server; "" where none is."""
+        name = self.fetched_as.get(sample)
+        return f"results/fetched/{name}" if name else ""
 
     @property
     def notes(self) -> list[str]:

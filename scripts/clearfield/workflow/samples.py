@@ -15,9 +15,11 @@ from pathlib import Path
 from ..errors import ClearfieldError
 from ..formats.known_suffixes import SUFFIXES
 from ..formats.plane_folders import has_planes, list_planes
+from ..formats.remote import file_name
 from ..qc.known_metrics import COLUMNS
 from ..qc.qc_table import KEYS, VERDICT
 from .mixed_folders import constant_start, drop_results, is_own_result, join_planes
+from .remote_samples import is_address, what_is_wrong
 from .settings import read_cell
 from .sidecars import say_left_out, split_sidecars
 
@@ -36,7 +38,8 @@ INFORMATION = (
 class Sample:
     """One stack: its name, its path as written, its files, and its cells of the sheet.
 
-    `cells` are values of keys. `groups` are the user's own columns, for the table and the page.
+    What lies on a server has an address for a path, and no files. `cells` are values of keys.
+    `groups` are the user's own columns, for the table and the page.
     """
 
     name: str
@@ -70,6 +73,11 @@ def find_samples(
     ClearfieldError
         Lists everything that is wrong, a line each.
     """
+    if is_address(source) and source.lower().endswith(SHEETS):
+        raise ClearfieldError(
+            f"samples: {source} is on a server; copy the sample sheet to this disk, it may name "
+            "files on a server"
+        )
     if source.lower().endswith(SHEETS):
         rows, problems = _read_sheet(source, config_schema)
     else:
@@ -146,6 +154,9 @@ def _names_of(paths: list[str], pattern: str) -> list[str]:
 
 
 def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tuple, tuple]]:
+    if is_address(pattern):
+        name = file_name(pattern)
+        return [(sample_name(name, name), pattern, (), ())]
     try:
         # A name may hold brackets itself.
         found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
@@ -190,6 +201,8 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     They are itself (of an .oif, with those of the folder that holds its planes), those of its
     folder, or those that its glob matches.
     """
+    if is_address(path):
+        return (), what_is_wrong(path, SUFFIXES)
     if re.search("[{}]", path):
         return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
     if is_own_result(path):

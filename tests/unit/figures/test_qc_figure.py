@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from clearfield.errors import ClearfieldError
 from clearfield.figures.canvas import BLUE, ORANGE, new_figure, save_png, write_png
+from clearfield.figures.figure_settings import check_row
 from clearfield.figures.grey_image import fit, grey_range, panel_size, shrink, shrink_marks, to_grey
 from clearfield.figures.plane_view import find_background, make_view, share_ranges
-from clearfield.figures.qc_figure import check_row, draw_figure
+from clearfield.figures.qc_figure import draw_figure
 from clearfield.methods.subtraction import output_dtype, subtract_blocks
 from clearfield.qc.qc_table import read_table
 from clearfield.results.ometiff import write_ome_tiff

@@ -1,0 +1,41 @@
+"""The table of verdicts in; out comes how many samples are ok, warn and fail, in words."""
+
+import csv
+from pathlib import Path
+
+from ..qc.series_taken import one_of_several
+
+
+def count_verdicts(table: Path) -> str:
+    r"""Count samples by their worst row, and those that are one series of several.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+    ...     _ = file.write("sample\tstatus\tseries\na\tok\t\na\tfail\t\nb\tok\t0 of 20\n")
+    ...     file.flush()
+    ...     print(count_verdicts(Path(file.name)))
+    2 samples: 1 ok, 0 warn, 1 fail
+    1 of them is series 0 of 20 of its file, or the like: for all series set load_stack.series: all
+    """
+    levels = ("ok", "warn", "fail")
+    worst: dict[str, int] = {}
+    series: dict[str, str] = {}
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            level = levels.index(row["status"])
+            worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
+            if row.get("series"):
+                series[row["sample"]] = row["series"]
+    counts = ", ".join(f"{list(worst.values()).count(n)} {name}" for n, name in enumerate(levels))
+    text = f"{len(worst)} sample{'s' * (len(worst) != 1)}: {counts}"
+    series = one_of_several(series)
+    if series:
+        verb = "are" if len(series) > 1 else "is"
+        text += (
+            f"\n{len(series)} of them {verb} series {next(iter(series.values()))} of "
+            f"{'their files' if len(series) > 1 else 'its file'}, or the like: for all series set "
+            "load_stack.series: all"
+        )
+    return text
