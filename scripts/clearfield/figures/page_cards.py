@@ -15,7 +15,7 @@ from .plane_file import view_file
 
 THUMBNAIL = 440  # px wide
 THUMBNAILS_BYTES = 12_000_000  # all of them together
-SHOWN = 3  # reasons, before the others are folded away
+SHOWN = 3  # reasons, and channels, before the others are folded away
 
 
 def write_gallery(
@@ -86,7 +86,7 @@ def _sizes(advice: list[Advice]) -> str:
     """Say for each channel what was used and what is advised."""
     if not advice:
         return ""
-    body = ""
+    lines = []
     for one in advice:
         used = f"{one.text}, {one.say(one.used)}" if one.used else one.text
         if not one.advised:
@@ -96,8 +96,15 @@ def _sizes(advice: list[Advice]) -> str:
         else:
             advised = f"advised: {one.say(one.advised)}"
         name = f"<th>{text(one.name)}</th>" if len(advice) > 1 else ""
-        body += f'<tr>{name}<td>{text(used)}</td><td class="advised">{text(advised)}</td></tr>'
-    return f"<table>{body}</table>"
+        lines.append(
+            f'<tr>{name}<td>{text(used)}</td><td class="advised">{text(advised)}</td></tr>'
+        )
+    if len(lines) <= SHOWN + 1:
+        return f"<table>{''.join(lines)}</table>"
+    return (
+        f"<table>{''.join(lines[:SHOWN])}</table><details><summary>… and {len(lines) - SHOWN} "
+        f"more channels</summary><table>{''.join(lines[SHOWN:])}</table></details>"
+    )
 
 
 def _worst(rows: list[dict[str, str]]) -> tuple[str, str]:

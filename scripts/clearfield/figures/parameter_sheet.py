@@ -138,14 +138,14 @@ def draw_trials(
                 _frame(figure, left, top, size, MARKS[mark])
             top += size[0]
             caption = describe(trial.sizes, unit, pixel_um)
-            if what == "":
-                caption = f"{text_of(trial.method)}, {caption}"
             add_text(figure, left, top + 12, shorten(caption, across // 6), fontsize=8.5)
-            alike = [*trial.marks, *([f"the same up to {describe(trial.alike[-1], unit, pixel_um)}"]
-                                     if trial.alike else [])]  # fmt: skip
-            colour = MARKS.get(next(iter(trial.marks), ""), GREY)
-            note = shorten(", ".join(alike), across // 5)
-            add_text(figure, left, top + 26, note, fontsize=8, color=colour)
+            notes = list(trial.marks)
+            if trial.alike:
+                notes.append(f"the same up to {describe(trial.alike[-1], unit, pixel_um)}")
+            note, colour = ", ".join(notes), MARKS.get(next(iter(trial.marks), ""), GREY)
+            if what == "":  # several methods in one block
+                note, colour = text_of(trial.method), GREY
+            add_text(figure, left, top + 26, shorten(note, across // 5), fontsize=8, color=colour)
             for line, text in enumerate(_merit(trial.merit)):
                 add_text(figure, left, top + 40 + 14 * line, text, fontsize=8, color=BLUE)
         x += columns * across + 2 * GAP
