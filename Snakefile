@@ -2,7 +2,7 @@
 # load_stack → project_stack → subtract_background → plot_qc, then one summary of all samples.
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.20")
 
 # Of a remote repository, Snakemake 9 would join the path of its top folder, which is empty, as a root.
 if getattr(workflow.included_stack[-1], "repo", None) or getattr(

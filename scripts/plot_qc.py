@@ -111,6 +111,8 @@ def plot_qc(
         "unit": settings["unit"],
         "projection": method if whole else f"{method} of planes {first} to {last} (counted from 0)",
     }
+    if "unused_channels" in done:
+        recorded["unused_channels"] = "; ".join(done["unused_channels"])
     if "series_in_file" in source:
         recorded["series"] = f"{source['series']} of {source['series_in_file']}"
     calibration = f"{pixel_um['x']:.4g} µm/px" if pixel_um["x"] else "not calibrated"

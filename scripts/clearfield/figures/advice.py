@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..methods.known_methods import METHODS
 
@@ -39,6 +39,8 @@ class Advice:
     used, advised : dict
         Sizes in that unit by their names in the config; `advised` is empty where there is no
         advice.
+    smoothed : dict
+        What is advised with a blur before the filter; empty where that gains nothing.
     """
 
     channel: str
@@ -49,6 +51,7 @@ class Advice:
     unit: str
     used: dict[str, float]
     advised: dict[str, float]
+    smoothed: dict[str, float] = field(default_factory=dict)
 
     def say(self, sizes: dict[str, float]) -> str:
         """Write sizes with their unit.
@@ -125,23 +128,24 @@ def advise(rows: list[dict[str, str]], told: Told, subtract: dict) -> list[Advic
         sizes = SIZE.findall(own[0].get("sizes", ""))
         px = {size: float(number) for size, number, _ in sizes}
         um = {size: float(number) for size, _, number in sizes if number}
-        radii = [_number(row, "recommended_radius_px") for row in own]
-        radii = [radius for radius in radii if radius > 0]
-        advised = method.advise(math.ceil(max(radii)), px) if radii else {}
+        # A time without a radius is no wider than others: its NaN compares with nothing.
+        widest = max(own, key=lambda row: float(row.get("recommended_radius_px") or 0))
+        radius, pixel = _number(widest, "recommended_radius_px"), 1.0
         if unit == "um":
-            pixel = _number(own[0], "recommended_radius_um") / _number(
-                own[0], "recommended_radius_px"
-            )
-            # Four digits give the same number of pixels back.
-            advised = {size: float(f"{number * pixel:.4g}") for size, number in advised.items()}
-            if any(math.isnan(number) for number in advised.values()):
-                advised = {}
+            pixel = _number(widest, "recommended_radius_um") / radius
+        advised, smoothed = {}, {}
+        if radius > 0 and pixel > 0:
+            advised = _in_unit(method.advise(math.ceil(radius), px), pixel)
+            blur = _number(widest, "recommended_smooth_px")
+            if blur > 0 and "smooth" in method.SMOOTHING:
+                wide = math.ceil(_number(widest, "recommended_smooth_radius_px"))
+                smoothed = _in_unit(method.advise(wide, px) | {"smooth": blur}, pixel)
         found.append(
             Advice(
                 channel=channel, name=name, key=_key_of(channel, name, names, keys),
                 method=method.NAME, text=method.TEXT, unit=unit,
                 used=um if unit == "um" else px,
-                advised={size: _plain(number) for size, number in advised.items()},
+                advised=advised, smoothed=smoothed,
             )
         )  # fmt: skip
     return found
@@ -152,8 +156,10 @@ def _number(row: dict[str, str], column: str) -> float:
     return float(text) if text else math.nan
 
 
-def _plain(number: float) -> float:
-    return int(number) if float(number).is_integer() else number
+def _in_unit(sizes: dict[str, float], pixel: float) -> dict[str, float]:
+    """Turn px into a unit; four digits give the same number of pixels back."""
+    found = {size: float(f"{number * pixel:.4g}") for size, number in sizes.items()}
+    return {size: int(n) if n.is_integer() else n for size, n in found.items()}
 
 
 def _key_of(channel: str, name: str, names: list[str], keys: list[str]) -> str:

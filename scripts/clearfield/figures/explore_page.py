@@ -11,7 +11,7 @@ from ..methods.known_methods import METHODS
 from .grey_image import grey_range
 from .page_template import CHART, LEAFLET, data, read_web, text, write_head, write_scripts
 from .plane_file import pack_plane
-from .trials import GRIDS, MERIT, Trial
+from .trials import IN_SIGMA, MERIT, Trial
 
 if TYPE_CHECKING:
     from ..qc.granulometry import Granulometry
@@ -20,6 +20,7 @@ MERIT_TEXT = {
     "signal_survived": "signal of the objects that is kept, %",
     "unevenness_to_signal": "unevenness of the background left, % of that signal",
     "negative_fraction": "negative pixels, %",
+    "background_left_sigma": "background left, standard deviations of its noise",
     "contrast_to_noise_after": "contrast-to-noise",
 }
 
@@ -132,13 +133,13 @@ def write_explore_page(
             "channel": channel, "light": light, "range": list(grey_range([image])),
             "methods": {
                 method.NAME: {
-                    "text": method.TEXT, "options": method.OPTIONS,
-                    "sizes": {name: method.SIZES[name] for name in GRIDS[method.NAME]},
+                    "text": method.TEXT, "options": list(method.OPTIONS),
+                    "sizes": method.SIZES | {name: name for name in method.OPTIONS},
                 }
                 for method in METHODS
                 if any(trial["method"] == method.NAME for trial in trials)
             },
-            "merit": {name: MERIT_TEXT[name] for name in MERIT},
+            "merit": {name: MERIT_TEXT[name] for name in MERIT}, "in_sigma": IN_SIGMA,
             "projection": pack_plane(image),
         },
     )  # fmt: skip

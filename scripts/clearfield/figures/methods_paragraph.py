@@ -140,6 +140,8 @@ def _name_method(rows: list[dict]) -> str:
             spans[name][1].append(um)
     sizes = {}
     for name, (px, um) in spans.items():
+        if not px and name in method.SMOOTHING:
+            continue
         sizes[name] = _span(px, "px")
         if all(um) and um:
             sizes[name] += f" ({_span(um, 'µm')})"

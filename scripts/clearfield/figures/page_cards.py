@@ -95,6 +95,8 @@ def _sizes(advice: list[Advice]) -> str:
             advised = "as advised"
         else:
             advised = f"advised: {one.say(one.advised)}"
+        if one.smoothed and one.used.get("smooth") != one.smoothed["smooth"]:
+            advised += f"; or {one.say(one.smoothed)}"
         name = f"<th>{text(one.name)}</th>" if len(advice) > 1 else ""
         lines.append(
             f'<tr>{name}<td>{text(used)}</td><td class="advised">{text(advised)}</td></tr>'

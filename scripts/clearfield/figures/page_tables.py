@@ -11,8 +11,8 @@ from .page_template import data, json_text, text
 
 FIRST_COLUMNS = ("sample", "time", "channel", "channel_name", "status", "reason")
 OPEN_COLUMNS = (
-    *FIRST_COLUMNS, "radius_px", "recommended_radius_px", "saturated_fraction",
-    "unevenness_ratio", "contrast_to_noise_after", "signal_survived",
+    *FIRST_COLUMNS, "radius_px", "recommended_radius_px", "recommended_smooth_px",
+    "saturated_fraction", "unevenness_ratio", "contrast_to_noise_after", "signal_survived",
 )  # fmt: skip
 """Columns that the table shows at first; the others wait behind a button."""
 NEIGHBOURS = ("the same", "the difference", "as above")

@@ -19,7 +19,7 @@ from .canvas import (
     shorten,
 )
 from .grey_image import fit, grey_range, panel_size, shrink, to_grey
-from .trials import GRIDS, MERIT, Trial, describe, text_of
+from .trials import GRIDS, IN_SIGMA, MERIT, Trial, describe, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,15 +84,15 @@ def draw_trials(
     across, down = size[1] + GAP, size[0] + CAPTION + GAP
     # Captions need their width, however narrow the image.
     across = max(across, 176)
-    advised = [trial for trial in trials if "advised" in trial.marks]
+    beside = [trial for trial in trials if trial.label or (trial.marks and not trial.in_grid)]
     blocks = []
-    if advised:
-        places = {id(trial): (row, 0) for row, trial in enumerate(advised)}
-        blocks.append(("At advised sizes", "", advised, places))
+    if beside:
+        places = {id(trial): (index % 4, index // 4) for index, trial in enumerate(beside)}
+        blocks.append(("At advised sizes", "", beside, places))
     for method in METHODS:
-        own = [trial for trial in trials if trial.method == method.NAME]
+        own = [trial for trial in trials if trial.method == method.NAME and trial.in_grid]
         if own:
-            what = ", ".join(method.SIZES[name] for name in GRIDS[method.NAME])
+            what = ", ".join(method.SIZES.get(name, name) for name in GRIDS[method.NAME])
             name = method.TEXT[0].upper() + method.TEXT[1:]
             blocks.append((name, what, own, _places(own)))
     wide = [1 + max(column for _, column in places.values()) for *_, places in blocks]
@@ -116,9 +116,13 @@ def draw_trials(
             f"largest {sizes.largest_diameter_px * scale:.3g} {name}",
             f"advised radius {sizes.recommended_radius_px * scale:.4g} {name}",
         ]
+        if sizes.smoothing is not None and sizes.smoothing.sigma_px > 0:
+            smooth = sizes.smoothing.sigma_px * scale
+            lines += [f"or {sizes.smoothing.radius_px * scale:.4g}, smooth {smooth:.3g} {name}"]
     lines += [
         "", "kept: signal of the objects", "uneven: background left,", "of that signal",
         "CNR: contrast-to-noise", "negative: pixels below 0",
+        "left: in the background, of its noise",
     ]  # fmt: skip
     for index, line in enumerate(lines):
         add_text(figure, MARGIN, TOP + size[0] + 20 + 17 * index, line, fontsize=8.5, color=GREY)
@@ -128,7 +132,8 @@ def draw_trials(
         high = max(grey_range([trial.image for trial in own])[1], 1e-12)
         room = columns * across // 6
         add_text(figure, x, TOP - 38, shorten(name, max(30, room)), fontsize=11, fontweight="bold")
-        note = f"{what}; black 0, white {high:.4g}, blue negative" if columns > 1 else what
+        scaled = f"black 0, white {high:.4g}, blue negative"
+        note = f"{what}; {scaled}".lstrip("; ") if columns > 1 else what
         add_text(figure, x, TOP - 18, note, fontsize=8, color=GREY)
         for trial in own:
             row, column = places[id(trial)]
@@ -144,7 +149,7 @@ def draw_trials(
                 notes.append(f"the same up to {describe(trial.alike[-1], unit, pixel_um)}")
             note, colour = ", ".join(notes), MARKS.get(next(iter(trial.marks), ""), GREY)
             if what == "":  # several methods in one block
-                note, colour = text_of(trial.method), GREY
+                note = trial.label or ", ".join([text_of(trial.method), *notes])
             add_text(figure, left, top + 26, shorten(note, across // 5), fontsize=8, color=colour)
             for line, text in enumerate(_merit(trial.merit)):
                 add_text(figure, left, top + 40 + 14 * line, text, fontsize=8, color=BLUE)
@@ -164,7 +169,7 @@ def _frame(figure: Figure, left: int, top: int, size: tuple[int, int], colour: s
 
 def _places(trials: list[Trial]) -> dict[int, tuple[int, int]]:
     """Give each trial's row and column: its first size goes down, its second across."""
-    names = list(trials[0].sizes)
+    names = list(GRIDS[trials[0].method])
     steps = [sorted({trial.sizes[name] for trial in trials}) for name in names]
     found = {}
     for trial in trials:
@@ -188,14 +193,14 @@ def _signed(image: np.ndarray, high: float) -> np.ndarray:
     return rgba
 
 
-def _merit(merit: dict[str, float]) -> tuple[str, str]:
-    """Write the figures of merit in two lines.
+def _merit(merit: dict[str, float]) -> tuple[str, str, str]:
+    """Write the figures of merit in three lines.
 
     Examples
     --------
     >>> _merit({"signal_survived": 0.5, "unevenness_to_signal": 0.104, "negative_fraction": 0.0,
-    ...         "contrast_to_noise_after": 12.34})
-    ('kept 50 %, uneven 10 %', 'negative 0 %, CNR 12')
+    ...         "background_left_sigma": 1.23, "contrast_to_noise_after": 12.34})
+    ('kept 50 %, uneven 10 %', 'negative 0 %, left 1.2 σ, CNR 12')
     """
     texts = [f"{name} {say_merit(column, merit[column])}" for column, name in MERIT.items()]
     return ", ".join(texts[:2]), ", ".join(texts[2:])
@@ -211,6 +216,7 @@ def say_merit(column: str, value: float) -> str:
     """
     if not np.isfinite(value):
         return "–"
-    if column == "contrast_to_noise_after":
-        return f"{value:.{1 if value < 10 else 0}f}"
+    if column in IN_SIGMA:
+        unit = " σ" if column == "background_left_sigma" else ""
+        return f"{value:.{1 if abs(value) < 10 else 0}f}{unit}"
     return f"{100 * value:.0f} %" if value <= 10 else "> 1000 %"

@@ -246,7 +246,7 @@ def find_background(
 def is_difference(channel: dict, clipped: dict) -> bool:
     """Tell whether the background is the difference of projection and result, to the last bit."""
     lost = any(clipped[count] for count in ("clipped_low", "clipped_high", "nonfinite"))
-    return not method_of(channel).FLOAT_BACKGROUND and not lost
+    return not method_of(channel).has_float_background(channel) and not lost
 
 
 class _OnDisk:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..methods.known_methods import method_of
+from ..methods.known_methods import method_of, used_sizes
 from .canvas import (
     BLACK,
     BLUE,
@@ -15,7 +15,8 @@ from .canvas import (
     ORANGE,
     PURPLE,
     VERMILLION,
-    add_axes,
+    Plot,
+    add_lines,
     add_pixels,
     add_rectangle,
     add_text,
@@ -26,7 +27,6 @@ from .canvas import (
 from .grey_image import fit, grey_wedge, is_stretched, paint, panel_size, scale_bar, to_grey
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .plane_view import View
@@ -64,7 +64,7 @@ def describe_settings(channel: dict) -> str:
     """
     method = method_of(channel)
     parts = [method.TEXT]
-    for size, name in method.SIZES.items():
+    for size, name in used_sizes(channel).items():
         text = f"{name} {channel[size]:g} px"
         if channel.get("sizes_um"):
             text += f" = {channel['sizes_um'][size]:.4g} µm"
@@ -204,11 +204,9 @@ def _draw_grey_bar(
     figure: Figure, x: int, top: int, rows: int, limits: tuple[float, float]
 ) -> None:
     add_pixels(figure, grey_wedge(BAR, rows), x, top)
-    axes = add_axes(figure, x, top, BAR, rows, facecolor="none")
-    axes.xaxis.set_visible(False)
-    axes.yaxis.tick_right()
-    axes.set_ylim(*limits)
-    axes.set_yticks(*ticks(*limits, 4))
+    corners = [(x, top), (x + BAR, top), (x + BAR, top + rows), (x, top + rows)]
+    add_lines(figure, [[corners[side - 1], corners[side]] for side in (0, 1, 3)])
+    Plot(figure, x, top, BAR, rows, (0, 1), limits).scale("right", *ticks(*limits, 4))
 
 
 def _draw_scale_bar(
@@ -254,27 +252,20 @@ def _draw_profile(figure: Figure, view: View, x: int, y: int, width: int, height
         names, (178, 98, 22) if apart else (194, 108, 26), _PROFILE_COLOURS, strict=True
     ):
         add_text(figure, x + width - offset, y, name, color=colour, ha="center", fontsize=8.5)
-    axes = add_axes(figure, x, y + 14, width, height)
-    for (columns, levels), colour in zip(view.profile, _PROFILE_COLOURS, strict=True):
-        own = apart and colour == _PROFILE_COLOURS[2]
-        if own:
-            right = axes.twinx()
-            _scale_levels(right, (min(0.0, result[0]), result[1]))
-            right.spines[["top", "left"]].set_visible(False)
+    place, across = (figure, x, y + 14, width, height), (-0.5, view.shape[1] - 0.5)
+    both = raw if apart else (min(0.0, raw[0], result[0]), max(raw[1], result[1]))
+    plot = Plot(*place, across, _padded(both))
+    plot.scale("left", *ticks(*plot.up, 3))
+    plot.scale("bottom", *ticks(0, view.shape[1] - 1, 4, whole=True))
+    plots = [plot] * 3
+    if apart:
+        plots[2] = Plot(*place, across, _padded((min(0.0, result[0]), result[1])))
+        plots[2].scale("right", *ticks(*plots[2].up, 3))
+    for plot, (columns, levels), colour in zip(plots, view.profile, _PROFILE_COLOURS, strict=True):
+        marker = "." if len(columns) == 1 else None
         # Where the background is 0, the result lies on the projection, which is seen below it.
-        first = colour == _PROFILE_COLOURS[0]
-        (right if own else axes).plot(
-            columns,
-            levels,
-            color=colour,
-            linewidth=3 if first else 1.1,
-            alpha=0.4 if first else 1,
-            marker="." if len(columns) == 1 else None,
-        )
-    _scale_levels(axes, raw if apart else (min(0.0, raw[0], result[0]), max(raw[1], result[1])))
-    axes.set_xlim(-0.5, view.shape[1] - 0.5)
-    axes.set_xticks(*ticks(0, view.shape[1] - 1, 4, whole=True))
-    axes.spines[["top", "right"]].set_visible(False)
+        wide, alpha = (3, 0.4) if colour == _PROFILE_COLOURS[0] else (1.1, 1)
+        plot.line(columns, levels, color=colour, linewidth=wide, alpha=alpha, marker=marker)
     note = "column, px; the row is marked beside the images"
     add_text(figure, x + width, y + height + 44, note, color=GREY, fontsize=8, ha="right")
 
@@ -284,12 +275,10 @@ def _limits(profiles: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float
     return (float(levels.min()), float(levels.max())) if levels.size else (0.0, 1.0)
 
 
-def _scale_levels(axes: Axes, limits: tuple[float, float]) -> None:
+def _padded(limits: tuple[float, float]) -> tuple[float, float]:
     low, high = limits
     pad = 0.04 * (high - low) or 1.0
-    low, high = low - pad if low else low, high + pad
-    axes.set_ylim(low, high)
-    axes.set_yticks(*ticks(low, high, 3))
+    return low - pad if low else low, high + pad
 
 
 _PROFILE_COLOURS = (BLACK, BLUE, VERMILLION)
@@ -300,36 +289,37 @@ def _draw_sizes(figure: Figure, view: View, x: int, y: int, width: int, height: 
     if not len(sizes.radii_px) or np.isnan(sizes.median_diameter_px):
         add_text(figure, x, y, "Object sizes: no objects found", color=GREY)
         return
-    axes = add_axes(figure, x, y + 14, width, height)
-    radii = sizes.radii_px
+    radii, used = sizes.radii_px, np.isfinite(view.radius_px) and view.radius_px > 0
+    low, high = float(radii[0]), float(radii[-1])
+    if used:
+        low, high = min(low, view.radius_px), max(high, view.radius_px)
+    low, high = low / 1.1, high * 1.1
+    plot = Plot(figure, x, y + 14, width, height, (low, high), (0, 104), logarithmic=True)
     scale = 100 / max(float(sizes.spectrum.max()), 1e-12)
-    axes.fill_between(radii, sizes.spectrum * scale, color="#D0D0D0", linewidth=0)
-    axes.plot(radii, 100 * sizes.kept, color=BLACK, linewidth=1.1)
+    plot.area(radii, sizes.spectrum * scale, color="#D0D0D0")
+    plot.line(radii, 100 * sizes.kept, color=BLACK, linewidth=1.1)
     advice = "none"
     if sizes.recommended_radius_px is not None:
-        axes.axvline(sizes.recommended_radius_px, color=GREEN, linewidth=1.6)
+        plot.upright(sizes.recommended_radius_px, color=GREEN, linewidth=1.6)
         advice = _length(view, sizes.recommended_radius_px)
-    low, high = float(radii[0]), float(radii[-1])
-    used = np.isfinite(view.radius_px) and view.radius_px > 0
+        smoothing = sizes.smoothing
+        if smoothing is not None and smoothing.sigma_px > 0:
+            brings = (
+                f"advised with smooth {_length(view, smoothing.sigma_px)}: "
+                f"radius {_length(view, smoothing.radius_px)}. "
+                f"Left in the background {smoothing.left_smoothed:.1f} σ, not {smoothing.left:.1f}"
+                f"; objects keep {100 * smoothing.kept:.0f} %"
+            )
+            place = y + height + 58
+            add_text(figure, x + width, place, brings, color=GREEN, fontsize=8, ha="right")
     if used:
-        axes.axvline(view.radius_px, color=VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
-        low, high = min(low, view.radius_px), max(high, view.radius_px)
-        add_text(
-            figure,
-            x + width,
-            y,
-            f"used {_length(view, view.radius_px)}",
-            color=VERMILLION,
-            ha="right",
-        )
+        plot.upright(view.radius_px, color=VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
+        text = f"used {_length(view, view.radius_px)}"
+        add_text(figure, x + width, y, text, color=VERMILLION, ha="right")
     add_text(figure, x + width - 90 * used, y, f"advised {advice}", color=GREEN, ha="right")
-    axes.set_xscale("log")
-    axes.set(xlim=(low / 1.1, high * 1.1), ylim=(0, 104))
-    marks = [r for r in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low / 1.1 <= r <= high * 1.1]
-    axes.set_xticks(marks, [str(mark) for mark in marks])
-    axes.set_xticks([], minor=True)
-    axes.set_yticks([0, 50, 100], ["0", "50", "100 %"])
-    axes.spines[["top", "right"]].set_visible(False)
+    marks = [r for r in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low <= r <= high]
+    plot.scale("bottom", marks, [str(mark) for mark in marks])
+    plot.scale("left", [0, 50, 100], ["0", "50", "100 %"])
     add_text(figure, x, y, "Intensity kept")
     note = "by a top-hat of this radius, px; grey: sizes found"
     add_text(figure, x + width, y + height + 44, note, color=GREY, fontsize=8, ha="right")

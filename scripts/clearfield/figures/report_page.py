@@ -92,7 +92,7 @@ def write_page(
     yield from write_head(f"{name}: quality of the run", styles)
     yield f'{NAV}<h1>{text(name)}: quality of the run</h1>\n<p class="about">{text(about)}</p>\n'
     yield _totals(samples, rows, failures)
-    yield _series(rows)
+    yield _series(rows, config)
     yield write_failures(failures)
     yield (
         '<h2 id="samples">Samples, flagged first</h2>\n<p>A click opens the sample here at full '
@@ -213,10 +213,11 @@ def _totals(samples: dict, rows: list[dict], failures: list[dict]) -> str:
     return f'<ul class="totals">{items}</ul>\n'
 
 
-def _series(rows: list[dict]) -> str:
+def _series(rows: list[dict], config: dict) -> str:
     """Say where a file holds more series than were taken."""
     taken = one_of_several({row["sample"]: row["series"] for row in rows if row.get("series")})
-    if not taken:
+    # Where all are asked for, those that failed are named below.
+    if not taken or config.get("load_stack", {}).get("series") == "all":
         return ""
     return (
         f"<p>{len(taken)} sample{'s are' if len(taken) > 1 else ' is'} one series of a file that "

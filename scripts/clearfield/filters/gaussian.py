@@ -68,14 +68,33 @@ def gaussian(image: np.ndarray, sigma: float, *, threads: int | None = None) -> 
     >>> gaussian(image, 0.5).round().astype(int)
     array([[ 0, 11, 79, 11,  0]])
     """
-    _check_sigma(sigma, "sigma")
-    check_plane(image)
+    blocks = gaussian_blocks(image, sigma, threads=threads)
     result = any_array(image.shape, np.float32)
-    for first, last, (blurred,) in _blurred_bands(
-        image, (float(sigma),), lambda plane: (plane,), threads
-    ):
+    for first, last, blurred in blocks:
         result[first:last] = blurred
     return result
+
+
+def gaussian_blocks(
+    image: np.ndarray, sigma: float, *, threads: int | None = None
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Blur a plane of any size as `gaussian` does, a block of rows at a time.
+
+    Parameters
+    ----------
+    image : (Y, X) array, or anything with ``shape``, ``dtype`` and ``image[first:last]``
+    sigma, threads
+        As in `gaussian`.
+
+    Yields
+    ------
+    first, last, block : int, int, (last - first, X) float32 array
+        In the order of the rows. A block is valid until the next one is asked for.
+    """
+    _check_sigma(sigma, "sigma")
+    check_plane(image)
+    bands = _blurred_bands(image, (float(sigma),), lambda plane: (plane,), threads)
+    return ((first, last, blurred) for first, last, (blurred,) in bands)
 
 
 def difference_of_gaussians(

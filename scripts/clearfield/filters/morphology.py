@@ -14,14 +14,17 @@ import numpy as np
 from ..errors import ClearfieldError
 from .memory import any_array
 from .parallel import thread_count
-from .plane import check_plane, is_number
+from .plane import check_plane, forget_rows, is_number
 from .running_extrema import Extremum, band_rows, filtered_bands
+from .smoothed_rows import smoothed
 from .structuring_element import disk, square
 
 Bands = Iterator[tuple[int, int, np.ndarray]]
 
 
-def white_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) -> np.ndarray:
+def white_tophat(
+    image: np.ndarray, radius: int, *, smooth: float = 0, threads: int | None = None
+) -> np.ndarray:
     """Subtract from an image its opening by a disk: keep what is bright and narrower than that.
 
     Parameters
@@ -30,6 +33,9 @@ def white_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
         Any byte order and layout. Read row by row, so a memory map will do.
     radius : int
         Of the disk dx² + dy² <= radius², in pixels.
+    smooth : float
+        Open a copy that is blurred by a Gaussian of this standard deviation in pixels, and subtract
+        that from the image as it is: an opening follows the minima of the noise. 0 for none.
     threads : int, optional
         At most; default: the CPUs that this process may use. Fewer work where more would not
         help. The result does not depend on it.
@@ -38,13 +44,15 @@ def white_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
     -------
     (Y, X) array
         Grey levels, in the image's dtype (native byte order), for signed integers in the
-        unsigned dtype of the same width, which holds every difference. NaN where the image is
-        NaN or infinite.
+        unsigned dtype of the same width, which holds every difference. With `smooth` of either
+        sign, as float32 (float64 for images of more than 16 bits other than float32). NaN where
+        the image is NaN or infinite.
 
     Raises
     ------
     ClearfieldError
-        If the image is not a plane of numbers or the radius is not a whole number >= 0.
+        If the image is not a plane of numbers, the radius is not a whole number >= 0, or `smooth`
+        is no number >= 0.
 
     References
     ----------
@@ -56,10 +64,12 @@ def white_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
     >>> white_tophat(np.array([[5, 5, 9, 5, 5]], np.uint8), radius=1)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    return _residue(image, *_opening(image, radius), threads, np.subtract)
+    return _residue(image, smooth, *_opening(image, radius), threads, np.subtract)
 
 
-def black_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) -> np.ndarray:
+def black_tophat(
+    image: np.ndarray, radius: int, *, smooth: float = 0, threads: int | None = None
+) -> np.ndarray:
     """Subtract an image from its closing by a disk: keep what is dark and narrower than that.
 
     Parameters, result and errors are those of `white_tophat`.
@@ -70,7 +80,7 @@ def black_tophat(image: np.ndarray, radius: int, *, threads: int | None = None) 
     >>> black_tophat(np.array([[5, 5, 1, 5, 5]], np.uint8), radius=1)
     array([[0, 0, 4, 0, 0]], dtype=uint8)
     """
-    return _residue(image, *_opening(image, radius)[::-1], threads, _subtract_from)
+    return _residue(image, smooth, *_opening(image, radius)[::-1], threads, _subtract_from)
 
 
 def opening(image: np.ndarray, radius: int, *, threads: int | None = None) -> np.ndarray:
@@ -137,6 +147,7 @@ def minmax_filter_background(
     max_size: int = 25,
     light_background: bool = False,
     *,
+    smooth: float = 0,
     threads: int | None = None,
 ) -> np.ndarray:
     """Estimate a background as the maximum filter of the minimum filter, square windows.
@@ -148,6 +159,9 @@ def minmax_filter_background(
         Odd numbers of pixels; 1 leaves that filter out.
     light_background : bool
         Take the minimum filter of the maximum filter instead.
+    smooth : float
+        Filter a copy that is blurred by a Gaussian of this standard deviation in pixels; 0 for
+        none.
     threads : int, optional
         At most; default: the CPUs that this process may use. Fewer work where more would not
         help. The result does not depend on it.
@@ -155,8 +169,9 @@ def minmax_filter_background(
     Returns
     -------
     (Y, X) array
-        Of the image's dtype; NaN where the image is NaN or infinite. With `max_size` larger
-        than `min_size` it lies above the image in places: an unsigned difference would wrap.
+        Of the image's dtype, with `smooth` float32; NaN where the image is NaN or infinite. With
+        `smooth`, or `max_size` larger than `min_size`, it lies above the image in places: an
+        unsigned difference would wrap.
 
     Raises
     ------
@@ -169,29 +184,35 @@ def minmax_filter_background(
     >>> minmax_filter_background(np.array([[5, 5, 9, 5, 5]], np.uint8), 3, 3)
     array([[5, 5, 5, 5, 5]], dtype=uint8)
     """
-    return _whole(image, *_minmax(image, min_size, max_size, light_background), threads)
+    filters = _minmax(image, min_size, max_size, light_background)
+    return _whole(smoothed(image, smooth, threads), *filters, threads)
 
 
-def opening_blocks(image: np.ndarray, radius: int, *, threads: int | None = None) -> Bands:
+def opening_blocks(
+    image: np.ndarray, radius: int, *, smooth: float = 0, threads: int | None = None
+) -> Bands:
     """Open a plane of any size by a disk, a block of rows at a time.
 
     Parameters
     ----------
     image : (Y, X) array, or anything with ``shape``, ``dtype`` and ``image[first:last]``
-    radius, threads
+    radius, smooth, threads
         As in `white_tophat`.
 
     Yields
     ------
     first, last, block : int, int, (last - first, X) array
-        In the order of the rows. A block is valid until the next one is asked for.
+        In the order of the rows, with `smooth` float32. A block is valid until the next one is
+        asked for.
     """
-    return _blocks(image, check_plane(image), *_opening(image, radius), thread_count(threads))
+    return _blocks(image, smooth, *_opening(image, radius), threads)
 
 
-def closing_blocks(image: np.ndarray, radius: int, *, threads: int | None = None) -> Bands:
+def closing_blocks(
+    image: np.ndarray, radius: int, *, smooth: float = 0, threads: int | None = None
+) -> Bands:
     """Close a plane of any size by a disk, a block of rows at a time; see `opening_blocks`."""
-    return _blocks(image, check_plane(image), *_opening(image, radius)[::-1], thread_count(threads))
+    return _blocks(image, smooth, *_opening(image, radius)[::-1], threads)
 
 
 def minmax_blocks(
@@ -200,6 +221,7 @@ def minmax_blocks(
     max_size: int,
     light_background: bool = False,
     *,
+    smooth: float = 0,
     threads: int | None = None,
 ) -> Bands:
     """Filter as `minmax_filter_background` does, a block of rows at a time.
@@ -207,7 +229,7 @@ def minmax_blocks(
     See `opening_blocks` for what is taken and yielded.
     """
     filters = _minmax(image, min_size, max_size, light_background)
-    return _blocks(image, check_plane(image), *filters, thread_count(threads))
+    return _blocks(image, smooth, *filters, threads)
 
 
 def _opening(image: np.ndarray, radius: int) -> tuple[Extremum, Extremum]:
@@ -265,33 +287,53 @@ def _whole(image: np.ndarray, first: Extremum, second: Extremum, threads: int | 
 
 def _residue(
     image: np.ndarray,
+    smooth: float,
     first: Extremum,
     second: Extremum,
     threads: int | None,
     subtract: Callable[..., Any],
 ) -> np.ndarray:
     """Subtract the filtered image from the image, or the image from it."""
-    dtype = check_plane(image)
+    dtype, source = check_plane(image), smoothed(image, smooth, threads)
     # Modulo 2**bits the unsigned difference is the true one, which lies in [0, 2**bits).
     unsigned = dtype if dtype.kind == "f" else np.dtype(f"uint{8 * dtype.itemsize}")
-    result = any_array(image.shape, unsigned)
+    kind = np.result_type(dtype, np.float32) if smooth else unsigned
+    result = any_array(image.shape, kind)
 
     def store(rows: slice, columns: slice, tile: np.ndarray) -> None:
         pixels = np.asarray(image[rows])[:, columns].astype(dtype, copy=False)
-        subtract(pixels.view(unsigned), tile.view(unsigned), out=result[rows, columns])
+        if not smooth:
+            pixels, tile = pixels.view(unsigned), tile.view(unsigned)
+        subtract(pixels, tile, out=result[rows, columns], dtype=kind)
 
-    for _ in filtered_bands(image, dtype, first, second, thread_count(threads), store):
+    read = source.dtype.newbyteorder("=")
+    for _ in filtered_bands(source, read, first, second, thread_count(threads), store):
         pass
     return result
 
 
-def _subtract_from(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    np.subtract(b, a, out=out)
+def _subtract_from(a: np.ndarray, b: np.ndarray, out: np.ndarray, dtype: np.dtype) -> None:
+    np.subtract(b, a, out=out, dtype=dtype)
 
 
 def _blocks(
-    image: np.ndarray, dtype: np.dtype, first: Extremum, second: Extremum, threads: int
+    image: np.ndarray, smooth: float, first: Extremum, second: Extremum, threads: int | None
 ) -> Bands:
+    source = smoothed(image, smooth, threads)
+    return _filtered_blocks(
+        image, source, check_plane(source), first, second, thread_count(threads)
+    )
+
+
+def _filtered_blocks(
+    image: np.ndarray,
+    source: np.ndarray,
+    dtype: np.dtype,
+    first: Extremum,
+    second: Extremum,
+    threads: int,
+) -> Bands:
+    """Filter `source`, which is the image or a blurred copy of it."""
     height, width = image.shape
     step = band_rows(height, width, dtype, second.window)
     result = any_array((step, width), dtype)
@@ -300,5 +342,7 @@ def _blocks(
         top = rows.start // step * step
         result[rows.start - top : rows.stop - top, columns] = tile
 
-    for top, bottom in filtered_bands(image, dtype, first, second, threads, store):
+    for top, bottom in filtered_bands(source, dtype, first, second, threads, store):
         yield top, bottom, result[: bottom - top]
+        if source is not image:  # whoever took the block may have read these rows of the image
+            forget_rows(image, top, bottom)

@@ -19,7 +19,7 @@ from .length_units import micrometres
 from .series import Series
 from .thirdparty import explained
 
-_KIND = "an HDF5 file of BigDataViewer"
+_KIND = "a file of BigDataViewer"
 _OTHERWISE = "give it the suffix of what it is"
 
 

@@ -39,7 +39,7 @@ def open_hdf5(path: str | PathLike, kind: str, otherwise: str):
     check_size(path, kind)
     with explained(path, kind), Path(path).open("rb") as file:
         if file.read(8) != _SIGNATURE:
-            raise ClearfieldError(f"{path} is no HDF5 file, as {kind} is; {otherwise}")
+            raise ClearfieldError(f"{path} is no HDF5 file, which {kind} has to be; {otherwise}")
     package = import_reader("h5py", "h5py", path)
     with explained(path, kind):
         # Jobs only read, and some file systems of clusters know no locks.

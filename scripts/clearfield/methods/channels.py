@@ -1,11 +1,12 @@
 """Which method and which sizes, in pixels, each channel of an image gets."""
 
 import math
+from difflib import get_close_matches
 from itertools import pairwise
 from types import ModuleType
 
 from ..errors import ClearfieldError
-from .known_methods import method_of
+from .known_methods import method_of, used_sizes
 
 # ASSUME: x and y that differ by less than this ratio are one pixel size, rounded differently.
 SQUARE_TOLERANCE = 1e-3
@@ -31,13 +32,14 @@ def resolve_channels(
     Returns
     -------
     list of dict
-        ``name, method, light_background``, the sizes in px by name, and ``sizes_um``: the same
-        sizes in µm after rounding, None where the calibration is unknown.
+        ``name, method, light_background``, the sizes in px by name (without a `smooth` of 0), and
+        ``sizes_um``: the same sizes in µm after rounding, None where the calibration is unknown.
 
     Raises
     ------
     ClearfieldError
-        For a channel that the image does not have, and for µm without one pixel size.
+        For a channel that is named twice, and for µm without one pixel size. A channel that the
+        image does not have is none: files of one run may differ.
 
     Examples
     --------
@@ -50,6 +52,8 @@ def resolve_channels(
     keys: dict[int, str] = {}
     for key, override in settings["channels"].items():
         index = _find_channel(key, channel_names, sample)
+        if index is None:
+            continue  # `unused_channels` tells of it
         if index in keys:
             raise ClearfieldError(
                 f"subtract_background.channels names channel {index} of {sample} twice, as "
@@ -62,7 +66,8 @@ def resolve_channels(
     resolved = []
     for name, choice in zip(channel_names, chosen, strict=True):
         method = method_of(choice)
-        sizes = {size: choice[method.NAME][size] for size in method.SIZES}
+        given = choice[method.NAME]
+        sizes = {size: given[size] for size in used_sizes({**given, "method": method.NAME})}
         if settings["unit"] == "um":
             sizes = {
                 size: _to_pixels(method, size, um, pixel, sample) for size, um in sizes.items()
@@ -82,15 +87,38 @@ def resolve_channels(
     return resolved
 
 
-def _find_channel(key: str, channel_names: list[str], sample: str) -> int:
+def unused_channels(settings: dict, channel_names: list[str]) -> list[str]:
+    """Name the keys of ``channels`` that an image has no channel for, and what may be meant.
+
+    Examples
+    --------
+    >>> unused_channels({"channels": {"DAPPI": {}, "GFP": {}, "Cy5": {}}}, ["DAPI", "GFP"])
+    ['DAPPI (did you mean DAPI?)', 'Cy5']
+    """
+    keys = settings["channels"]
+    free = [name for index, name in enumerate(channel_names) if not {name, str(index)} & set(keys)]
+    told = []
+    for key in keys:
+        if _find_channel(key, channel_names, "the image") is None:
+            near = get_close_matches(key, free, n=1, cutoff=0.75)
+            told.append(f"{key} ({MEANT} {near[0]}?)" if near else key)
+    return told
+
+
+MEANT = "did you mean"
+
+
+def _find_channel(key: str, channel_names: list[str], sample: str) -> int | None:
     if channel_names.count(key) == 1:
         return channel_names.index(key)
     if key.isdecimal() and int(key) < len(channel_names):
         return int(key)
+    if key not in channel_names:
+        return None
     known = ", ".join(f"{index}: {name!r}" for index, name in enumerate(channel_names))
     raise ClearfieldError(
-        f"subtract_background.channels names {key!r}, which {sample} does not have, or has more "
-        f"than once; its channels are {known}"
+        f"subtract_background.channels names {key!r}, which {sample} has more than once; its "
+        f"channels are {known}: name one by its number"
     )
 
 
@@ -119,16 +147,20 @@ def _require_pixel(
     )
 
 
-def _to_pixels(method: ModuleType, size: str, um: float, pixel: float, sample: str) -> int:
-    """Round to whole pixels; a square window to the nearest odd number of them.
+def _to_pixels(method: ModuleType, size: str, um: float, pixel: float, sample: str) -> float:
+    """Round to whole pixels; a square window to the nearest odd number of them, a blur not at all.
 
     Examples
     --------
     >>> tophat, minmax = method_of({"method": "tophat"}), method_of({"method": "minmax"})
     >>> _to_pixels(tophat, "radius", 2.6, 0.5, "a"), _to_pixels(minmax, "min_size", 2.0, 0.5, "a")
     (5, 5)
+    >>> _to_pixels(tophat, "smooth", 0.6, 0.5, "a")
+    1.2
     """
     exact = um / pixel
+    if size in method.SMOOTHING:
+        return round(exact, 4)
     pixels = 2 * math.floor(exact / 2) + 1 if method.ODD else math.floor(exact + 0.5)
     if exact < 0.5 and size not in method.MAY_VANISH:
         raise ClearfieldError(

@@ -15,15 +15,21 @@ WHOLE, ODD = False, False
 """Whether sizes in px are whole numbers, and odd ones: those of a window have a middle pixel."""
 MAY_VANISH: tuple[str, ...] = ("low_sigma",)
 """Sizes that may be less than half a pixel: that small they do nothing."""
+SMOOTHING: tuple[str, ...] = ()
+"""Sizes of a blur that 0 turns off: they may lie between whole pixels, and are named if on."""
 INCREASING: tuple[str, ...] = ("low_sigma", "high_sigma")
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = True
-FLOAT_BACKGROUND = True
 FOLLOWS_LOWER_EDGE = False
 
 
 def may_be_negative(channel: dict) -> bool:
     """Say whether a pixel of the result can be below 0."""
+    return True
+
+
+def has_float_background(channel: dict) -> bool:
+    """Say whether the background is no longer of the plane's dtype."""
     return True
 
 

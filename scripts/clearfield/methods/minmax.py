@@ -5,7 +5,11 @@ from __future__ import annotations
 NAME = "minmax"
 TEXT = "minimum–maximum filter"
 REFERENCE = ""
-SIZES = {"min_size": "minimum window", "max_size": "maximum window"}
+SIZES = {
+    "min_size": "minimum window",
+    "max_size": "maximum window",
+    "smooth": "smoothing sigma",
+}
 """Name in the config: what figures call it."""
 OPTIONS: dict[str, bool] = {}
 """Name in the config of what is on or off, and its default."""
@@ -15,10 +19,11 @@ WHOLE, ODD = True, True
 """Whether sizes in px are whole numbers, and odd ones: those of a window have a middle pixel."""
 MAY_VANISH: tuple[str, ...] = ("max_size",)
 """Sizes that may be less than half a pixel: that small they do nothing."""
+SMOOTHING: tuple[str, ...] = ("smooth",)
+"""Sizes of a blur that 0 turns off: they may lie between whole pixels, and are named if on."""
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
-FLOAT_BACKGROUND = False
 FOLLOWS_LOWER_EDGE = True
 
 
@@ -27,8 +32,15 @@ def may_be_negative(channel: dict) -> bool:
 
     Up to the size of the first, each window within the second filter's holds the pixel.
     """
+    if channel.get("smooth"):
+        return True
     first, second = channel["min_size"], channel["max_size"]
     return first > second if channel.get("light_background", False) else second > first
+
+
+def has_float_background(channel: dict) -> bool:
+    """Say whether the background is no longer of the plane's dtype."""
+    return bool(channel.get("smooth"))
 
 
 def held_bytes(options: dict) -> int:
@@ -60,23 +72,28 @@ def blocks(image, channel: dict, threads: int | None):
     from ..filters.morphology import minmax_blocks
     from .difference import differences
 
-    light = channel.get("light_background", False)
-    found = minmax_blocks(image, channel["min_size"], channel["max_size"], light, threads=threads)
+    light, smooth = channel.get("light_background", False), channel.get("smooth", 0)
+    found = minmax_blocks(
+        image, channel["min_size"], channel["max_size"], light, smooth=smooth, threads=threads
+    )
     return differences(image, found, light=light, signed=may_be_negative(channel))
 
 
 def steps(image, channel: dict) -> list:
     """Compute the steps between the plane and the result: captions and planes."""
     from ..filters.morphology import maximum_filter, minimum_filter
+    from .difference import smoothing_step
 
     both = [("Minimum", "min_size", minimum_filter), ("Maximum", "max_size", maximum_filter)]
     (name, key, first), (then, key_then, second) = (
         reversed(both) if channel["light_background"] else both
     )
+    smoothing, image = smoothing_step(image, channel)
     once = first(image, channel[key])
     twice = second(once, channel[key_then])
     return [
-        (f"{name}, {channel[key]} px", once),
+        *smoothing,
+        (f"{name}{' of the smoothed' if smoothing else ''}, {channel[key]} px", once),
         (f"{then} of the {name.lower()}, {channel[key_then]} px", twice),
     ]
 
@@ -85,7 +102,10 @@ def sentence(channel: dict, size: dict[str, str]) -> str:
     """Say in a methods section what was done; `size` has each size with its unit."""
     both = [("minimum", "min_size"), ("maximum", "max_size")]
     (first, key), (second, key_then) = reversed(both) if channel["light_background"] else both
-    return (
+    text = (
         f"subtracting a {first} filter (square windows of {size[key]}) "
         f"followed by a {second} filter ({size[key_then]})"
     )
+    if "smooth" in size:
+        text += f" of a copy smoothed by a Gaussian of standard deviation {size['smooth']}"
+    return text

@@ -15,16 +15,22 @@ WHOLE, ODD = False, False
 """Whether sizes in px are whole numbers, and odd ones: those of a window have a middle pixel."""
 MAY_VANISH: tuple[str, ...] = ()
 """Sizes that may be less than half a pixel: that small they do nothing."""
+SMOOTHING: tuple[str, ...] = ()
+"""Sizes of a blur that 0 turns off: they may lie between whole pixels, and are named if on."""
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
-FLOAT_BACKGROUND = True
 FOLLOWS_LOWER_EDGE = True
 _ROWS = 256
 
 
 def may_be_negative(channel: dict) -> bool:
     """Say whether a pixel of the result can be below 0: the ball rolls below a smoothed plane."""
+    return True
+
+
+def has_float_background(channel: dict) -> bool:
+    """Say whether the background is no longer of the plane's dtype."""
     return True
 
 
@@ -64,13 +70,19 @@ def blocks(image, channel: dict, threads: int | None):
 def _background(image, channel: dict, threads: int | None):
     import numpy as np
 
+    from ..errors import ClearfieldError
     from ..filters.rolling_ball import rolling_ball
 
+    smooth = channel.get("smooth", OPTIONS["smooth"])
+    if smooth not in (True, False):
+        raise ClearfieldError(
+            f"smooth of the rolling ball is {smooth!r}; give True for a 3 × 3 mean, or False"
+        )
     background = rolling_ball(
         np.asarray(image[0 : image.shape[0]]),
         channel["radius"],
         light_background=channel.get("light_background", False),
-        smooth=channel.get("smooth", OPTIONS["smooth"]),
+        smooth=bool(smooth),
         paraboloid=channel.get("paraboloid", OPTIONS["paraboloid"]),
         threads=threads,
     )

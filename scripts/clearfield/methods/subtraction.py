@@ -36,7 +36,7 @@ def subtract_background(
     max_size: int = 25,
     low_sigma: float = 1,
     high_sigma: float = 100,
-    smooth: bool = True,
+    smooth: float | bool | None = None,
     paraboloid: bool = False,
     dtype: str = "auto",
     negative: str = "keep",
@@ -55,8 +55,12 @@ def subtract_background(
         square windows of odd `min_size` and `max_size` px; "dog": Gaussian of `low_sigma` px −
         Gaussian of `high_sigma` px; "rolling_ball": image − what a ball of `radius` finds below it,
         as ImageJ does, of uint8, uint16 and float32 images; "none": the image as it is.
-    smooth, paraboloid : bool
-        Of the rolling ball: smooth the image by a 3 × 3 mean first; take a sliding paraboloid.
+    smooth : float or bool, optional
+        Of "tophat" and "minmax": standard deviation in px of a Gaussian; the background is
+        estimated on a copy that it blurs, and subtracted from the image as it is. Default: 0,
+        none. Of the rolling ball: whether it rolls below a 3 × 3 mean. Default: True.
+    paraboloid : bool
+        Of the rolling ball: take a sliding paraboloid.
     light_background : bool
         Take closing − image, (minimum of the maximum) − image, or large − small Gaussian instead.
     dtype : {"auto", "uint8", "uint16", "float32"}
@@ -90,8 +94,8 @@ def subtract_background(
         "method": method, "radius": radius, "light_background": light_background,
         "min_size": min_size, "max_size": max_size,
         "low_sigma": low_sigma, "high_sigma": high_sigma,
-        "smooth": smooth, "paraboloid": paraboloid,
-    }  # fmt: skip
+        "paraboloid": paraboloid,
+    } | ({} if smooth is None else {"smooth": smooth})  # fmt: skip
     target = output_dtype(image.dtype, [settings], dtype=dtype, negative=negative)
     result = new_array(image.shape, target)
     for block in subtract_blocks(
@@ -117,7 +121,8 @@ def estimate_background(
     -------
     (Y, X) array
         Opening (closing), maximum of the minimum (minimum of the maximum) in the image's dtype,
-        large Gaussian or the ball's background in float32, or zeros for "none".
+        of a smoothed copy in float32; large Gaussian or the ball's background in float32, or zeros
+        for "none".
 
     Examples
     --------
@@ -186,7 +191,7 @@ def output_dtype(image: np.dtype, channels: list[dict], *, dtype: str, negative:
 
 
 def background_dtype(image: np.dtype, channels: list[dict]) -> np.dtype:
-    """Choose the dtype of a file of backgrounds: the image's, and float32 for a Gaussian or a ball.
+    """Choose the dtype of a file of backgrounds: the image's, or float32 where a blur or a ball is.
 
     Examples
     --------
@@ -194,8 +199,9 @@ def background_dtype(image: np.dtype, channels: list[dict]) -> np.dtype:
     'uint16'
     """
     image = image.newbyteorder("=")
-    gaussian = np.dtype("float32")
-    return np.result_type(*(gaussian if method_of(c).FLOAT_BACKGROUND else image for c in channels))
+    float32 = np.dtype("float32")
+    floats = (method_of(channel).has_float_background(channel) for channel in channels)
+    return np.result_type(*(float32 if is_float else image for is_float in floats))
 
 
 def _natural_dtype(image: np.dtype, channel: dict, negative: str) -> np.dtype:

@@ -5,7 +5,7 @@ from __future__ import annotations
 NAME = "tophat"
 TEXT = "top-hat"
 REFERENCE = "Soille, Morphological Image Analysis, Springer 2004"
-SIZES = {"radius": "disk radius"}
+SIZES = {"radius": "disk radius", "smooth": "smoothing sigma"}
 """Name in the config: what figures call it."""
 OPTIONS: dict[str, bool] = {}
 """Name in the config of what is on or off, and its default."""
@@ -15,17 +15,23 @@ WHOLE, ODD = True, False
 """Whether sizes in px are whole numbers, and odd ones: those of a window have a middle pixel."""
 MAY_VANISH: tuple[str, ...] = ()
 """Sizes that may be less than half a pixel: that small they do nothing."""
+SMOOTHING: tuple[str, ...] = ("smooth",)
+"""Sizes of a blur that 0 turns off: they may lie between whole pixels, and are named if on."""
 INCREASING: tuple[str, ...] = ()
 """Sizes of which each must be larger than the one before."""
 COMPUTES_IN_FLOAT = False
-FLOAT_BACKGROUND = False
 FOLLOWS_LOWER_EDGE = True
 """Whether the background runs along the least values, those of the noise as well."""
 
 
 def may_be_negative(channel: dict) -> bool:
-    """Say whether a pixel of the result can be below 0: an opening is never above the plane."""
-    return False
+    """Say whether a pixel of the result can be below 0: an opening is never above what it opens."""
+    return bool(channel.get("smooth"))
+
+
+def has_float_background(channel: dict) -> bool:
+    """Say whether the background is no longer of the plane's dtype."""
+    return bool(channel.get("smooth"))
 
 
 def held_bytes(options: dict) -> int:
@@ -48,22 +54,29 @@ def blocks(image, channel: dict, threads: int | None):
     from ..filters.morphology import closing_blocks, opening_blocks
     from .difference import differences
 
-    light = channel.get("light_background", False)
+    light, smooth = channel.get("light_background", False), channel.get("smooth", 0)
     filter_blocks = closing_blocks if light else opening_blocks
-    found = filter_blocks(image, channel["radius"], threads=threads)
-    return differences(image, found, light=light, signed=False)
+    found = filter_blocks(image, channel["radius"], smooth=smooth, threads=threads)
+    return differences(image, found, light=light, signed=bool(smooth))
 
 
 def steps(image, channel: dict) -> list:
     """Compute the steps between the plane and the result: captions and planes."""
     from ..filters.morphology import closing, opening
+    from .difference import smoothing_step
 
     light, radius = channel["light_background"], channel["radius"]
     name, filtered = ("Closing", closing) if light else ("Opening", opening)
-    return [(f"{name}, disk radius {radius} px", filtered(image, radius))]
+    first, image = smoothing_step(image, channel)
+    name += " of the smoothed" if first else ""
+    return [*first, (f"{name}, disk radius {radius} px", filtered(image, radius))]
 
 
 def sentence(channel: dict, size: dict[str, str]) -> str:
     """Say in a methods section what was done; `size` has each size with its unit."""
     kind = "black" if channel["light_background"] else "white"
-    return f"a {kind} top-hat transform ({REFERENCE}) with a disk of radius {size['radius']}"
+    text = f"a {kind} top-hat transform ({REFERENCE}) with a disk of radius {size['radius']}"
+    if "smooth" in size:
+        text += ", its background estimated on a copy smoothed by a Gaussian of standard deviation "
+        text += size["smooth"]
+    return text

@@ -19,6 +19,7 @@ import numpy as np
 from .binning import bin_factor, bin_plane, enlarge, halve, smooth
 from .pixel_noise import ROUNDING, grain_of, pixel_noise
 from .separation import is_grain, separate
+from .smoothing_advice import Smoothing, advise_on_part
 
 KEEP = 0.95
 """ASSUME: a radius that keeps 95 % of the objects' intensity is large enough."""
@@ -66,6 +67,8 @@ class Granulometry:
         Standard deviation in grey levels that rounding leaves: `ROUNDING` for integers, else 0.
     noise : float
         Standard deviation of the noise of a pixel of the copy, told by its neighbours.
+    smoothing : Smoothing or None
+        How much to smooth before the background is estimated; None where no radius is recommended.
     """
 
     factor: int
@@ -82,6 +85,7 @@ class Granulometry:
     recommended_radius_px: int | None
     rounding: float = 0.0
     noise: float = np.nan
+    smoothing: Smoothing | None = None
 
     def kept_at(self, radius_px: float) -> float:
         """Share of the objects' intensity that a top-hat of this radius keeps, 0 to 1 or NaN."""
@@ -190,8 +194,9 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
         objects, background, radii, _pattern_spectrum(steps), found.kept,
         median, largest, recommended, rounding, noise,
     )  # fmt: skip
+    window = _fullest_window(found.tophat, factor)
     if factor > 1 and not median > RESOLVED * factor:
-        close = measure_sizes(_fullest_window(image, found.tophat, factor), light_background)
+        close = measure_sizes(_cut(image, window), light_background)
         if close.objects.any():
             return replace(
                 close,
@@ -202,7 +207,13 @@ def measure_sizes(image: np.ndarray, light_background: bool = False) -> Granulom
                 background=background,
                 noise=noise,
             )
-    return sizes
+    if recommended is None:
+        return sizes
+    part = copy
+    if factor > 1:  # binning takes the noise away
+        part = bin_plane(_cut(image, window), 1) * (-1 if light_background else 1)
+    masks = (_cut(mask, tuple(at // factor for at in window)) for mask in (objects, background))
+    return replace(sizes, smoothing=advise_on_part(part, *masks, factor, recommended, rounding))
 
 
 class _Found(NamedTuple):
@@ -247,13 +258,17 @@ def _find_objects(
     return _Found(tophat, objects, background, np.minimum(kept, 1), left)
 
 
-def _fullest_window(image: np.ndarray, tophat: np.ndarray, factor: int) -> np.ndarray:
-    """Cut out, at full resolution, the window of at most `LIMIT` px with the strongest top-hat."""
+def _fullest_window(tophat: np.ndarray, factor: int) -> tuple[int, int]:
+    """Give row and column where the strongest top-hat begins, in `LIMIT` px of the image."""
     side = LIMIT // factor
     strength = bin_plane(np.nan_to_num(tophat), min(side, *tophat.shape))
-    row, column = (
-        int(k) * side * factor for k in np.unravel_index(strength.argmax(), strength.shape)
-    )
+    row, column = np.unravel_index(strength.argmax(), strength.shape)
+    return int(row) * side * factor, int(column) * side * factor
+
+
+def _cut(image: np.ndarray, window: tuple[int, int]) -> np.ndarray:
+    """Cut out a window of at most `LIMIT` px."""
+    row, column = window
     return np.asarray(image[row : row + LIMIT])[:, column : column + LIMIT]
 
 

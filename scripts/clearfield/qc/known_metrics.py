@@ -9,6 +9,7 @@ from .metrics import (
     along_time,
     along_z,
     background,
+    ball,
     clipping,
     cohort,
     contrast,
@@ -17,12 +18,13 @@ from .metrics import (
     objects,
     pixels,
     recorded,
+    smoothing,
     unevenness,
 )
 
 FAMILIES = (
     recorded, exposure, clipping, object_sizes, objects, pixels, unevenness, background,
-    contrast, along_z, along_time, cohort,
+    contrast, smoothing, ball, along_z, along_time, cohort,
 )  # fmt: skip
 """In the order in which they are measured, since some need what another found, and judged."""
 ORDER = (
@@ -40,7 +42,12 @@ ORDER = (
     "background_left_to_signal", "projection", "light_background", "sizes", "series",
     "pixel_noise", "stuck_fraction", "sharpest_edge_px", "least_sharpness", "median_sharpness",
     "background_left_by_noise", "contrast_to_pixel_noise", "cohort_score", "cohort_metric",
-    "cohort_value", "cohort_median", "unit",
+    "cohort_value", "cohort_median",
+    "unused_channels",
+    "recommended_smooth_px", "recommended_smooth_um", "recommended_smooth_radius_px",
+    "left_without_smooth_sigma", "left_with_smooth_sigma", "signal_kept_with_smooth",
+    "slope_before", "ball_below", "ball_below_to_signal",
+    "absent_fraction", "unit",
 )  # fmt: skip
 """The columns of metrics.tsv. A new one comes last: whoever counts columns finds them as before."""
 _MEANING = {name: text for family in FAMILIES for name, text in family.COLUMNS.items()}

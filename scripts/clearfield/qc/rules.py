@@ -126,7 +126,7 @@ def grey(level: float) -> str:
 
 
 def advice(row: Row, wanted: bool) -> str:
-    """Name the recommended radius, in the unit of the config, where there is one that would help.
+    """Name the recommended radius and smoothing, in the unit of the config, where they would help.
 
     Examples
     --------
@@ -137,7 +137,12 @@ def advice(row: Row, wanted: bool) -> str:
     recommended = row("recommended_radius_px")
     if not wanted or math.isnan(recommended):
         return ""
-    return f" (recommended top-hat radius {length(row, recommended, 4)})"
+    text = f" (recommended top-hat radius {length(row, recommended, 4)}"
+    smooth, wide = row("recommended_smooth_px"), row("recommended_smooth_radius_px")
+    if smooth > 0:
+        text += f", or {length(row, wide, 4)}" * (wide != recommended)
+        text += f" with smooth {length(row, smooth, 4)}"
+    return text + ")"
 
 
 def length(row: Row, px: float, digits: int = 3) -> str:

@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
+from copy import deepcopy
 from difflib import get_close_matches
 from itertools import pairwise
 
@@ -41,6 +43,7 @@ def check_config(config: dict, schema: dict) -> dict:
     clearfield.errors.ClearfieldError: config: raduis is not a key; did you mean radius?
     """
     config = _in_one_spelling(_unfold(text_keys(config), schema), schema)
+    config = _read_numbers(config, schema)
     problems = list(schema_problems(config, schema)) or check_relations(config)
     if problems:
         raise ClearfieldError("config: " + "\nconfig: ".join(problems))
@@ -88,6 +91,38 @@ def _in_one_spelling(config: dict, schema: dict) -> dict:
             else value
             for key, value in summarize.items()
         }
+    return config
+
+
+def _read_numbers(config: dict, schema: dict) -> dict:
+    """Read text as a number where only a number may stand: `--config` makes text of all it takes.
+
+    Examples
+    --------
+    >>> _read_numbers({"radius": "12"}, {"properties": {"radius": {"type": "number"}}})
+    {'radius': 12}
+    """
+    from jsonschema import Draft202012Validator
+
+    found = []
+    for error in Draft202012Validator(schema).iter_errors(config):
+        types = error.schema.get("type", [])
+        if error.validator == "type" and isinstance(error.instance, str) and error.absolute_path:
+            for kind, read in (("integer", int), ("number", float)):
+                if kind in types and "string" not in types:
+                    with suppress(ValueError):
+                        number = read(error.instance)
+                        whole = isinstance(number, float) and number.is_integer()
+                        found.append((error.absolute_path, int(number) if whole else number))
+                        break
+    if found:
+        config = deepcopy(config)
+    for path, number in found:
+        *tables, key = path
+        place = config
+        for part in tables:
+            place = place[part]
+        place[key] = number
     return config
 
 
@@ -211,6 +246,8 @@ def _impossible_method(choice: dict, subtract: dict, name: str) -> Iterable[str]
     sizes = choice.get(method.NAME, {})
     for size in method.SIZES if subtract["unit"] == "px" else ():
         value = sizes[size]
+        if size in method.SMOOTHING:
+            continue
         if method.WHOLE and not float(value).is_integer():
             yield (
                 f"{name}.{method.NAME}.{size} is {value} px, but must be a whole number; "

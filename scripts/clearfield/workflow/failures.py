@@ -38,9 +38,9 @@ _LOCK = Path(".snakemake/clearfield.lock")
 _REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
 _stops: list[int] = []  # signals that asked this run to stop
-_EXAMPLE = (
+NO_SAMPLES_NAMED = (
     "No samples are named, so these are the simulated stacks of the example, not yours. "
-    "For your own, add --configfile with a file that has the key samples."
+    "For your own, set the key samples (--configfile, or config: of a module)."
 )
 _notes: list[str] = []  # to be said at the start and at the end
 _beside: set[str] = set()  # the targets of this run, where all are beside a run
@@ -75,8 +75,8 @@ def start_run(
     _claim_folder()
     _note_stops()
     if example:
-        _notes.append(_EXAMPLE)
-        print(_EXAMPLE, file=sys.stderr)
+        _notes.append(NO_SAMPLES_NAMED)
+        print(NO_SAMPLES_NAMED, file=sys.stderr)
     for note in notes:
         print(note, file=sys.stderr)
     listen()
@@ -291,8 +291,7 @@ def finish_failed_run(
         report_run also ``samples``, the lines that tell of them.
     tables : collection of str
         What summarize_qc is to read of all samples, a line each (`Run.tables`).
-    fetched : mapping of str, optional
-        `Run.fetched_as`.
+    fetched : mapping of str, optional, `Run.fetched_as`
     """
     end_run()
     if _beside:

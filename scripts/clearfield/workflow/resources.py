@@ -9,10 +9,14 @@ import re
 import struct
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 
 from ..methods.known_methods import method_of
 
-_TAGS = {256: "width", 257: "height", 258: "bits", 259: "compression", 277: "samples"}
+_TAGS = {
+    256: "width", 257: "height", 258: "bits", 259: "compression", 277: "samples", 278: "rows",
+    322: "tile_width", 323: "tile_height",
+}  # fmt: skip
 _DESCRIPTION = 270
 _FORMATS = {3: "H", 4: "I", 16: "Q"}
 # On a cluster a job runs under up to two processes of Snakemake, 130 MB each, within its request.
@@ -34,15 +38,16 @@ class Geometry:
         Of one plane in memory.
     depth : int
         Planes along Z; 1 where the header does not say, which is the safe side for what is written.
-    decoded : bool
-        Whether the planes have to be decoded first.
+    part_bytes : int
+        Of the strips, tiles or frames that planes are decoded from, in memory; 0 where planes lie
+        in the file as they are.
     """
 
     file_bytes: int
     plane_bytes: int
     plane_pixels: int
     depth: int
-    decoded: bool
+    part_bytes: int
 
 
 @cache
@@ -64,21 +69,25 @@ def measure(files: tuple[str, ...]) -> Geometry:
         total = sum(_size(file) for file in files)
         header = _read_tiff_header(files[0])
     except (OSError, struct.error, IndexError, ValueError, OverflowError):
-        return Geometry(0, 0, 0, 1, False)
+        return Geometry(0, 0, 0, 1, 0)
     if header is None:
         return guess(total)
     pixels = header.get("width", 0) * header.get("height", 0)
     plane = pixels * header.get("bits", 16) // 8
-    decoded = header.get("compression", 1) != 1
-    if not decoded and plane > total:  # a header may claim anything
+    part = 0
+    if header.get("compression", 1) != 1:
+        part = min(header.get("rows", header.get("height", 0)) * header.get("width", 0), pixels)
+        part = header.get("tile_width", 0) * header.get("tile_height", 0) or part
+        part = part * header.get("bits", 16) // 8
+    elif plane > total:  # a header may claim anything
         pixels, plane = 0, total
-    return Geometry(total, plane, pixels, header.get("depth", 1), decoded)
+    return Geometry(total, plane, pixels, header.get("depth", 1), part)
 
 
 def guess(file_bytes: int) -> Geometry:
     """Estimate the geometry of a stack of which only the size of its file is known."""
     plane = min(file_bytes, max(file_bytes // 10, 2**23))
-    return Geometry(file_bytes, plane, plane // 2, 1, True)
+    return Geometry(file_bytes, plane, plane // 2, 1, plane)
 
 
 def _size(path: str) -> int:
@@ -158,53 +167,67 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     projection = config["project_stack"]["method"]
     if rule == "fetch_stack":
         return 100  # fsspec and its libraries; a file goes through in small parts
-    if rule in ("load_stack", "keep_stack"):
-        return 35 + (2 + threads) * min(plane, 1024) * geometry.decoded
+    if rule == "load_stack":
+        return 60
+    # Each thread holds one part as it is stored, and decoded.
+    decoding = geometry.part_bytes > 0
+    parts = 15 + threads * (8 + 2.5 * geometry.part_bytes / 2**20) if decoding else 0
+    if rule == "keep_stack":
+        return 35 + parts + (min(geometry.depth * plane, 256) if decoding else 20)
     if rule == "project_stack":
+        most = 256 if decoding else 128
         if projection == "median":
-            rows = 80 if plane >= 4 * pixels else 40  # floats need to know where they are NaN
-            return 50 + threads * rows + min(4 * pixels, 128)
+            planes = geometry.depth * plane if geometry.depth > 1 else 10 * plane
+            rows = min(planes, most) if decoding else threads * (80 if plane >= 4 * pixels else 40)
+            return 50 + parts + rows + min(4 * pixels, 128)
         running = _RUNNING_BYTES[projection]
-        results = min(plane if running is None else running * pixels, 128)
-        blocks = 10 * threads
-        finish = 1.5 * results if projection in ("mean", "std") else 0
-        return 35 + results + blocks + finish + mapped_mb(geometry, projection)
+        results = min(plane if running is None else running * pixels, most)
+        finish = 4 * pixels if projection in ("mean", "std") else 0
+        return 35 + results + min(finish, most) + (parts or 5 * threads)
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
     filters = {method_of(choice) for choice in _choices(config["subtract_background"])}
     dog = any(method.COMPUTES_IN_FLOAT for method in filters)
     other = not all(method.COMPUTES_IN_FLOAT for method in filters)
     whole = pixels * max(_held_bytes(config["subtract_background"]))
+    smooth = _smooths(config["subtract_background"])
     if rule == "plot_qc":
         # From 256 MB on, planes are tiled, and read by rows; below, they are mapped.
         mapped = projected if projected < 256 else 0
         large = pixels >= 64  # a background of 256 MB is put on the disk
         drawn = 60 + 8 * pixels**0.5 + mapped / 2 if large else min(12 * pixels, 180 + pixels)
-        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole)
+        blurred = min(24 * pixels, 380 + 0.6 * pixels) * smooth
+        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole, blurred)
     banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * other
-    return 35 + max(banded, whole, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
-
-
-def mapped_mb(geometry: Geometry, projection: str) -> float:
-    """Give how much of a stack project_stack maps at most: some schedulers count it as memory."""
-    if projection not in ("max", "min"):
-        return 0
-    return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 3 * 260)
+    blurred = min(10 + 20 * pixels, 350 + 1.4 * pixels) * smooth
+    return 35 + max(banded, whole, blurred, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
 def _held_bytes(settings: dict) -> list[int]:
     """Give what each method in use holds of a whole plane, in bytes a pixel."""
+    return [method.held_bytes(sizes) for method, sizes in _in_use(settings)]
+
+
+def _smooths(settings: dict) -> bool:
+    """Say whether a method in use estimates the background on a blurred copy."""
+    return any(sizes.get(size) for method, sizes in _in_use(settings) for size in method.SMOOTHING)
+
+
+def _in_use(settings: dict) -> list[tuple[ModuleType, dict]]:
+    """Give each method in use with its sizes and options."""
     return [
-        method_of(choice).held_bytes(
-            settings.get(choice["method"], {}) | choice.get(choice["method"], {})
+        (
+            method_of(choice),
+            settings.get(choice["method"], {}) | choice.get(choice["method"], {}),
         )
         for choice in _choices(settings)
     ]
 
 
 def _choices(settings: dict) -> list[dict]:
-    """Give the tables that choose a method: the sample's own, and those of channels that do."""
-    return [settings, *(c for c in settings["channels"].values() if "method" in c)]
+    """Give the tables that say method and sizes: the sample's own, and those of its channels."""
+    own = {"method": settings["method"]}
+    return [settings, *(own | channel for channel in settings["channels"].values())]
 
 
 def job_runtime_min(rule: str, geometry: Geometry) -> int:
@@ -215,9 +238,9 @@ def job_runtime_min(rule: str, geometry: Geometry) -> int:
 
     Examples
     --------
-    >>> job_runtime_min("plot_qc", Geometry(2**20, 2**17, 2**16, 8, False))
+    >>> job_runtime_min("plot_qc", Geometry(2**20, 2**17, 2**16, 8, 0))
     2
-    >>> job_runtime_min("plot_qc", Geometry(2**30, 2**17, 2**16, 8192, False))
+    >>> job_runtime_min("plot_qc", Geometry(2**30, 2**17, 2**16, 8192, 0))
     14
     """
     minutes_per_gb = 4 if rule in ("load_stack", "keep_stack", "project_stack") else 12
@@ -227,14 +250,14 @@ def job_runtime_min(rule: str, geometry: Geometry) -> int:
 def job_disk_mb(rule: str, geometry: Geometry, config: dict) -> int:
     """Estimate what a job writes, in MB, rounded up to 1.
 
-    Decoded stacks are taken to be four times their file: what lossless compression saves at most
+    Encoded stacks are taken to be four times their file: what lossless compression saves at most
     on noisy images.
     """
-    stack = geometry.file_bytes * (4 if geometry.decoded else 1)
+    stack = geometry.file_bytes * (4 if geometry.part_bytes else 1)
     written = 2**20
     if rule == "fetch_stack":
         written += geometry.file_bytes
-    elif rule == "keep_stack" or (rule == "load_stack" and geometry.decoded):
+    elif rule == "keep_stack":
         written += stack
     elif rule in ("project_stack", "subtract_background", "save_background"):
         pixel_bytes = geometry.plane_bytes / geometry.plane_pixels if geometry.plane_pixels else 2

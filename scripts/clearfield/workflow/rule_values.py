@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG, PathModifier
 
-from ..formats.remote import file_name, is_remote
+from ..formats.remote import is_remote
 from ..jobs.codehash import hash_code
 from .remote_samples import size_of
 from .resources import guess, job_disk_mb, job_memory_mb, job_runtime_min, job_threads, measure
@@ -40,7 +40,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     Returns
     -------
     SimpleNamespace
-        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards, ``address_of`` and
+        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards, ``raw_copy`` and
         ``version_of`` too, which tell of what lies on a server. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
@@ -63,10 +63,6 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         """Keep a module's prefix, which is for results, away from raw files."""
         return [flag(file, PATH_MODIFIER_FLAG) for file in files] if prefixed else files
 
-    def tables():
-        """List `Run.tables` as a prefix has them; of a param that reads inputs no edit is seen."""
-        return [modifier.replace_prefix(line) if prefixed else line for line in run.tables]
-
     def minutes(wanted):
         """Give the minutes to ask for."""
         return min(wanted, longest_min or wanted)
@@ -76,37 +72,34 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         return modifier.replace_prefix(path) if prefixed else path
 
     def raw_files(wildcards):
-        if folder := run.fetched_folder(wildcards.sample):
-            return folder
+        if copy := run.fetched_file(wildcards.sample):
+            return copy
         files = as_it_stands(run.samples[wildcards.sample].files)
         return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
     def raw_path(wildcards):
-        sample = run.samples[wildcards.sample]
-        if folder := run.fetched_folder(sample.name):
-            return f"{moved(folder)}/{file_name(sample.path)}"
-        return sample.path
-
-    def address_of(wildcards):
         return run.samples[wildcards.sample].path
+
+    def raw_copy(wildcards, input):
+        """Give where the file was copied to from its server, as JSON; null where it was not."""
+        return json_text(str(input.raw) if run.fetched_file(wildcards.sample) else None)
 
     def version_of(wildcards):
         path = run.samples[wildcards.sample].path
         return run.remote.of(path).version if is_remote(path) else ""
 
     def all_raw():
-        """List the files of all samples, and the folders to which files are copied first."""
-        folders = (run.fetched_folder(name) for name in run.samples)
-        return as_it_stands(run.raw_files) + list(dict.fromkeys(filter(None, folders)))
+        """List the files of all samples, those that are copied first as their copies."""
+        copies = (run.fetched_file(name) for name in run.samples)
+        return as_it_stands(run.raw_files) + list(dict.fromkeys(filter(None, copies)))
 
     def names_and_paths():
         """List name and path of each file; of one that is copied also its address, behind a tab."""
         pairs = list(run.names_and_paths)
-        copies = {run.samples[name].path: name for name in run.fetched_as.values()}
+        copies = {run.samples[name].path: run.fetched_file(name) for name in run.fetched_as}
         for number, path in enumerate(pairs):
             if number % 2 and path in copies:
-                folder = moved(run.fetched_folder(copies[path]))
-                pairs[number] = f"{folder}/{file_name(path)}\t{path}"
+                pairs[number] = f"{moved(copies[path])}\t{path}"
         return pairs
 
     def settings_of(rule):
@@ -164,7 +157,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of, address_of=address_of, version_of=version_of,
-        all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=tables(),
+        code_of=code_of, json_of=json_of, raw_copy=raw_copy, version_of=version_of,
+        all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=run.tables,
         minutes=minutes, json_text=json_text,
     )  # fmt: skip

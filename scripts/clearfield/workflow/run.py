@@ -11,9 +11,10 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
-from ..formats.remote import is_remote, is_store
+from ..formats.remote import file_name, is_remote, is_store
 from .all_series import ALL, KEY, take_all
 from .config_check import check_config, check_relations
+from .remote_example import EXAMPLE
 from .remote_samples import RemoteFiles
 from .samples import find_samples, sample_name
 from .settings import json_text, override, rule_settings
@@ -58,27 +59,27 @@ class Run:
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
         elsewhere = not Path(clone).samefile(".")
-        self.example_elsewhere = source == "resources/example/*.tif" and elsewhere
+        self.example_elsewhere = source == EXAMPLE and elsewhere
         if self.example_elsewhere:
             source = str(Path(clone) / source)  # the one default that works from anywhere
             if not Path(source).parent.exists():
                 raise ClearfieldError(
-                    "config: samples names the embedded example, which a remote workflow does not "
-                    "bring along; name files of your own"
+                    "config: samples names the embedded example, which is not here; name files of "
+                    "your own"
                 )
         self.left_out: list[str] = []  # what its glob found that is no image
         self._named = find_samples(source, sample_schema, config_schema, self.left_out)
+        self.remote = RemoteFiles()
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
         names = self.names_and_paths
         self.samples, self.missing = take_all(
             self._named, self._with_all_series(), dict(zip(names[1::2], names[::2], strict=True)),
             listed, sample_schema,
         )  # fmt: skip
-        self.remote = RemoteFiles()
-        # Of a file on a server, the sample under whose name it is copied, once for all its series.
+        # Of a file on a server, the name of its copy: one for all its series, below the first.
         first: dict[str, str] = {}
         self.fetched_as = {
-            name: first.setdefault(sample.path, name)
+            name: f"{first.setdefault(sample.path, name)}/{file_name(sample.path)}"
             for name, sample in self.samples.items()
             if is_remote(sample.path) and not is_store(sample.path)
         }
@@ -131,8 +132,8 @@ class Run:
         """Ask of every sample that lies on a server; give what is wrong with each, a line each."""
         return self.remote.ask(s.path for s in self.samples.values() if is_remote(s.path))
 
-    def fetched_folder(self, sample: str) -> str:
-        """Name the folder to which a sample's file is copied from a server; "" where none is."""
+    def fetched_file(self, sample: str) -> str:
+        """Name the copy of a sample's file that lies on a server; "" where it does not."""
         name = self.fetched_as.get(sample)
         return f"results/fetched/{name}" if name else ""
 

@@ -89,6 +89,18 @@ def test_a_channel_is_called_what_the_config_calls_it():
     }
 
 
+def test_a_blur_is_advised_where_it_gains_something():
+    blur = {"recommended_smooth_px": "1.5", "recommended_smooth_radius_px": "10"}
+    first = row("0", "DAPI", None)
+    rows = [first, row("0", "DAPI", 9, time="1", **blur)]
+    (one,) = advise(rows, Told("a", "a.tif", {}), subtract(unit="um"))
+    assert one.advised == {"radius": 3.15}  # 9 px: of the time whose objects are the widest
+    assert one.smoothed == {"radius": 3.5, "smooth": 0.525}
+    dog = {"method": "dog", "sizes": "low_sigma 1 px; high_sigma 9 px"}
+    (one,) = advise([rows[1] | dog], Told("a", "a.tif", {}), subtract())
+    assert one.smoothed == {}  # it has a blur of its own
+
+
 def test_without_advice_there_is_nothing_to_paste():
     config = subtract()
     advice = advise([row("0", "DAPI", None)], Told("a", "a.tif", {}), config)

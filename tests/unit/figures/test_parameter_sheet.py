@@ -10,7 +10,9 @@ from clearfield.figures.explore_page import pack_trial
 from clearfield.figures.parameter_sheet import cut_window, sheet_panel
 from clearfield.figures.trials import GRIDS, describe, list_trials
 from clearfield.methods.known_methods import METHODS
+from clearfield.methods.subtraction import subtract_background
 from clearfield.qc.granulometry import measure_sizes
+from clearfield.qc.recommended_methods import recommended_methods
 from clearfield.results.ometiff import write_ome_tiff
 from explore_parameters import explore_parameters
 from PIL import Image
@@ -19,6 +21,7 @@ from scipy import ndimage
 LISTS = {
     "min_sizes": [5, 25], "max_sizes": [5, 45, 65], "radii": [3, 8],
     "low_sigmas": [0.5, 1], "high_sigmas": [10, 25], "ball_radii": [20],
+    "smooths": [0, 1], "recommended": True,
 }  # fmt: skip
 SETTINGS = {
     "channel": 0, "time": 0, "window": 2048,
@@ -59,7 +62,7 @@ def test_every_panel_is_what_its_sizes_give(light):
     _sizes, trials = tried(image, channel=configured(light=light))
     wide = image.astype(float)
     seen = set()
-    for trial, result, background in trials:
+    for trial, result, _ in trials:
         seen.add((trial.method, *trial.sizes.values()))
         small = trial.image[::2, ::2]  # 90 columns are drawn on 180 px
         np.testing.assert_array_equal(small, result.astype(np.float32))
@@ -69,6 +72,8 @@ def test_every_panel_is_what_its_sizes_give(light):
                 expected = ndimage.minimum_filter(ndimage.maximum_filter(wide, high), low) - wide
             else:
                 expected = wide - ndimage.maximum_filter(ndimage.minimum_filter(wide, low), high)
+            if trial.sizes["smooth"]:
+                continue
             np.testing.assert_array_equal(result, expected)
             assert trial.merit["negative_fraction"] == np.mean(expected < 0)
             assert describe(trial.sizes, "px", None) == f"min {low}, max {high} px"
@@ -78,46 +83,60 @@ def test_every_panel_is_what_its_sizes_give(light):
                 for name in ("low_sigma", "high_sigma")
             )
             np.testing.assert_allclose(result, large - small if light else small - large, atol=1e-2)
-        elif trial.method == "tophat":
-            assert result.min() >= 0
-            expected = background - wide if light else wide - background
-            np.testing.assert_array_equal(result, expected)
-    assert {("minmax", a, b) for a in (5, 25) for b in (5, 45)} <= seen
+        else:
+            expected = subtract_background(
+                image, trial.method, light_background=light, threads=1, **trial.sizes
+            )
+            np.testing.assert_allclose(result, expected, atol=1e-2)
+    assert {("minmax", a, b, 0) for a in (5, 25) for b in (5, 45)} <= seen
     assert {("dog", a, b) for a in (10, 25) for b in (0.5, 1)} <= seen
-    assert {("tophat", 3), ("tophat", 8), ("rolling_ball", 20)} <= seen
+    assert {("tophat", r, s) for r in (3, 8) for s in (0, 1)} <= seen
+    assert {("rolling_ball", 20, p, True) for p in (False, True)} <= seen
 
 
 def test_advised_and_configured_sizes_are_tried_and_marked():
-    sizes, trials = tried(spots(), channel=configured(radius=11))
-    radius = sizes.recommended_radius_px
-    advised = {trial.method: trial.marks["advised"] for trial, *_ in trials
-               if "advised" in trial.marks}  # fmt: skip
-    assert advised == {
-        "tophat": {"radius": radius},
-        "minmax": {"min_size": 2 * radius + 1, "max_size": 2 * radius + 1},
-        "dog": {"high_sigma": 3 * radius, "low_sigma": 1},
-        "rolling_ball": {"radius": radius},
-    }
-    assert [trial.marks["configured"] for trial, *_ in trials if "configured" in trial.marks] == [
-        {"radius": 11}
-    ]
+    image = spots()
+    sizes, trials = tried(image, channel=configured(radius=11))
+    radius, chosen = sizes.recommended_radius_px, recommended_methods(sizes)
+    advised = {trial.label: trial for trial, *_ in trials if trial.label}
+    assert set(advised) == set(chosen)
+    for label, own in chosen.items():
+        assert advised[label].method == own["method"]
+        if own["method"] != "dog":
+            sizes_tried = [advised[label].sizes, *advised[label].alike]
+            assert any(own.items() <= {**one, "method": own["method"]}.items()
+                       for one in sizes_tried)  # fmt: skip
+    # As the page of a run advises.
+    dog = advised["difference of Gaussians"].marks["advised"]
+    assert (dog["low_sigma"], dog["high_sigma"]) == (1, 3 * radius)
+    marked = [trial.marks["configured"] for trial, *_ in trials if "configured" in trial.marks]
+    assert marked == [{"radius": 11, "smooth": 0}]
+    _, others = tried(image.astype("int16"))
+    assert not any(trial.method == "rolling_ball" for trial, *_ in others)  # unknown to ImageJ
+
+
+def test_nothing_is_advised_where_nothing_was_found():
+    image = np.random.RandomState(1).poisson(100, (70, 90)).astype("uint16")
+    _, trials = tried(image, {"radii": [3], "smooths": [0], "recommended": True})
+    found = [(trial.method, trial.sizes["radius"], [*trial.marks]) for trial, *_ in trials]
+    assert found == [("tophat", 3, []), ("tophat", 8, ["configured"])]
 
 
 def test_sizes_beyond_the_image_are_one_panel():
     """From the diagonal on, the background is one number: three radii of the list, one result."""
-    _sizes, trials = tried(spots(), {"radii": [5, 300, 1000, 4000]})
+    _, trials = tried(spots(), {"radii": [5, 300, 1000, 4000], "smooths": [0]})
     radii = {trial.sizes["radius"]: trial.alike for trial, *_ in trials}
-    assert radii[300] == [{"radius": 1000}, {"radius": 4000}]
+    assert [one["radius"] for one in radii[300]] == [1000, 4000]
     assert 1000 not in radii and 4000 not in radii
 
 
 def test_sizes_are_read_in_the_unit_of_the_config():
     pixel = {"x": 0.5, "y": 0.5, "z": None}
-    lists = {"radii": [2.5], "min_sizes": [5.6], "max_sizes": [2.5], "low_sigmas": [0.5],
-             "high_sigmas": [6]}  # fmt: skip
+    lists = {"radii": [2.5], "smooths": [0.75], "min_sizes": [5.6], "max_sizes": [2.5],
+             "low_sigmas": [0.5], "high_sigmas": [6]}  # fmt: skip
     _sizes, trials = tried(spots(), lists, unit="um", pixel=pixel)
     found = {(trial.method, *trial.sizes.values()) for trial, *_ in trials}
-    assert {("tophat", 5), ("minmax", 11, 5), ("dog", 12, 1)} <= found
+    assert {("tophat", 5, 1.5), ("minmax", 11, 5, 0), ("dog", 12, 1)} <= found
     assert describe({"radius": 5}, "um", 0.5) == "radius 2.5 µm"
 
 
@@ -125,7 +144,7 @@ def test_a_method_without_a_grid_is_none():
     """A further method only needs its row in the table of grids."""
     assert {method.NAME for method in METHODS} - {"none"} == set(GRIDS)
     for method in METHODS:
-        assert set(GRIDS.get(method.NAME, {})) <= set(method.SIZES)
+        assert set(GRIDS.get(method.NAME, {})) <= {*method.SIZES, *method.OPTIONS}
 
 
 def test_a_trial_keeps_what_cannot_be_had_from_its_background():
@@ -133,7 +152,9 @@ def test_a_trial_keeps_what_cannot_be_had_from_its_background():
     sizes, trials = tried(image)
     for trial, result, background in trials:
         packed = pack_trial(image, trial, result, background, sizes)
-        assert ("result" in packed["planes"]) == (trial.method == "dog")
+        if "result" not in packed["planes"]:
+            np.testing.assert_array_equal(image.astype(float) - background, result)
+        assert ("result" in packed["planes"]) or trial.method != "dog"
         assert json.loads(json.dumps(packed, allow_nan=False))["merit"].keys() == trial.merit.keys()
 
 

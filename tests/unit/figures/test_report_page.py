@@ -122,6 +122,19 @@ def test_flagged_samples_come_first(tmp_path):
     assert text.index("cut short") < text.index('class="card')
 
 
+@pytest.mark.parametrize(
+    ("series", "wanted", "said"),
+    [(("0 of 2", ""), 0, 1), (("0 of 2", "1 of 2"), 0, 0), (("0 of 3", "1 of 3"), 0, 2),
+     (("0 of 3", "1 of 3"), "all", 0)],
+)  # fmt: skip
+def test_series_that_were_not_taken(tmp_path, monkeypatch, series, wanted, said):
+    """Silent where all were; where all were asked for, those that are missing have failed."""
+    monkeypatch.setitem(CONFIG, "load_stack", {"series": wanted})
+    rows = [make_row(f"s{n}", series=text) for n, text in enumerate(series)]
+    found = re.search(r"<p>(\d) samples? (are|is) one series", write_run(tmp_path, rows))
+    assert int(found[1] if found else 0) == said
+
+
 def test_thumbnails_of_many_samples_stay_small(tmp_path):
     from clearfield.figures.page_cards import THUMBNAILS_BYTES, write_thumbnail
 

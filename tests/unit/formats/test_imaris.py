@@ -60,9 +60,9 @@ def test_files_of_imariswriter(tmp_path, kind):
     assert series.pixel_size_um == {"x": 0.25, "y": 0.25, "z": 0.5}
     assert series.channel_names == ["DAPI", "GFP"]
     assert series.name == ""
-    load(str(path), tmp_path / "a.stack", {"select": {"T": 1}}, threads=3)
+    load(str(path), tmp_path / "a.stack", {"select": {"T": 1}})
     stack = read_stack(tmp_path / "a.stack")
-    planes = stack.open(tmp_path / "a.stack")
+    planes = stack.open()
     found = np.stack([planes[index] for index in np.ndindex(stack.shape[:3])])
     np.testing.assert_array_equal(found.reshape(stack.shape)[0], WRITTEN[1])
 

@@ -53,7 +53,7 @@ def test_the_reference_explains_each_column_and_each_rule():
 
 def test_a_rule_that_is_off_by_default_says_so_by_its_thresholds():
     off = {name for name, rule in RULES.items() if rule.default == {"warn": None, "fail": None}}
-    assert off == {"drift_z", "flicker_z", "unevenness_ratio"}
+    assert off == {"drift_z", "flicker_z", "unevenness_ratio", "background_left_sigma"}
 
 
 def test_snakemakes_process_imports_the_columns_without_numpy():

@@ -22,6 +22,8 @@ THRESHOLDS = {
     "unevenness_to_signal": {"warn": 0.4, "fail": 1},
     "unevenness_ratio": {"warn": None, "fail": None},
     "background_left": {"warn": 0.2, "fail": 0.5},
+    "background_left_sigma": {"warn": None, "fail": None},
+    "ball_below": {"warn": 0.05, "fail": None},
     "contrast_to_noise": {"warn": 5, "fail": 2},
     "drift_z": {"warn": 0.5, "fail": None},
     "flicker_z": {"warn": 0.25, "fail": None},

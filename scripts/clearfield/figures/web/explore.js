@@ -4,8 +4,10 @@ const told = read("told"), trials = read("trials"), at = (id) => document.getEle
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const scale = told.unit === "um" && told.pixel_um ? told.pixel_um : 1;
 const unit = told.unit === "um" ? "µm" : "px";
-const shown = (px) => Number((px * scale).toPrecision(4));
-const percent = (column) => column !== "contrast_to_noise_after";
+// An option is on or off, a size has a unit.
+const shown = (px) => (typeof px === "boolean" ? px : Number((px * scale).toPrecision(4)));
+const withUnit = (px) => (typeof px === "boolean" ? (px ? "on" : "off") : `${shown(px)} ${unit}`);
+const percent = (column) => !told.in_sigma.includes(column);
 
 // Each set of sizes, also of those that give the same, leads to its trial.
 const keyOf = (method, sizes) => [method, ...Object.values(sizes)].join("|");
@@ -20,6 +22,16 @@ for (const trial of trials) {
   }
 }
 Object.values(steps).forEach((own) => Object.values(own).forEach((list) => list.sort((a, b) => a - b)));
+// Not each position of each slider was computed: of those that were with the value that was moved,
+// the one nearest to the others.
+function nearest(method, sizes, moved) {
+  const apart = (one) => Object.entries(one).reduce((sum, [name, px]) =>
+    sum + Math.abs(Math.log((Number(px) + 1) / (Number(sizes[name]) + 1))), 0);
+  return trials.filter((trial) => trial.method === method)
+    .flatMap((trial) => [trial.sizes, ...trial.alike])
+    .filter((one) => one[moved] === sizes[moved])
+    .sort((a, b) => apart(a) - apart(b))[0];
+}
 const marked = (method, mark) =>
   trials.find((trial) => trial.method === method && trial.marks[mark])?.marks[mark];
 const configured = trials.find((trial) => trial.marks.configured);
@@ -29,9 +41,10 @@ const methods = Object.keys(told.methods);
 at("method").append(...methods.map((name) => new Option(told.methods[name].text, name)));
 
 function choose(method, sizes) {
-  Object.assign(state, { method, sizes: { ...sizes }, moved: Object.keys(sizes)[0] });
+  const movable = Object.entries(steps[method]).filter(([, list]) => list.length > 1);
+  Object.assign(state, { method, sizes: { ...sizes }, moved: movable[0]?.[0] ?? Object.keys(sizes)[0] });
   at("method").value = method;
-  at("sliders").replaceChildren(...Object.entries(steps[method]).map(([name, list]) => {
+  at("sliders").replaceChildren(...movable.map(([name, list]) => {
     const label = document.createElement("label"), slider = document.createElement("input");
     const output = document.createElement("output");
     Object.assign(slider, { type: "range", min: 0, max: list.length - 1, step: 1 });
@@ -39,8 +52,8 @@ function choose(method, sizes) {
     slider.setAttribute("aria-label", told.methods[method].sizes[name]);
     slider.value = list.indexOf(sizes[name]);
     slider.addEventListener("input", () => {
-      state.sizes[name] = list[slider.value];
       state.moved = name;
+      state.sizes = { ...nearest(method, { ...state.sizes, [name]: list[slider.value] }, name) };
       show();
     });
     label.append(`${told.methods[method].sizes[name]} `, slider, output);
@@ -85,14 +98,14 @@ let current = null;
 async function show() {
   const { method, sizes } = state;
   at("sliders").querySelectorAll("input").forEach((slider) => {
-    slider.nextSibling.value = `${shown(sizes[slider.dataset.size])} ${unit}`;
+    slider.value = steps[method][slider.dataset.size].indexOf(sizes[slider.dataset.size]);
+    slider.nextSibling.value = withUnit(sizes[slider.dataset.size]);
   });
   const trial = found.get(keyOf(method, sizes));
   current = trial;
-  at("said").textContent = trial ? describe(trial) : "The small sigma must be below the large one.";
-  at("yaml").textContent = trial ? yaml(method, sizes) : "";
+  at("said").textContent = describe(trial);
+  at("yaml").textContent = yaml(method, sizes);
   drawCurves();
-  if (!trial) return;
   const { background, result } = await planesOf(trial);
   if (current !== trial) return;
   let low = Infinity, high = -Infinity;
@@ -115,8 +128,7 @@ function describe(trial) {
 // A name in double quotes is YAML, whatever it holds.
 function yaml(method, sizes) {
   const lines = [`method: ${method}`, `light_background: ${told.light}`, `${method}:`,
-    ...Object.entries(sizes).map(([name, px]) => `  ${name}: ${shown(px)}`),
-    ...Object.entries(told.methods[method].options).map(([name, on]) => `  ${name}: ${on}`)];
+    ...Object.entries(sizes).map(([name, px]) => `  ${name}: ${shown(px)}`)];
   const indent = (by) => lines.map((line) => " ".repeat(by) + line).join("\n");
   const head = `subtract_background:\n  unit: ${told.unit}\n`;
   return told.channel === null ? `${head}${indent(2)}\n`
@@ -159,12 +171,10 @@ for (const [column, name] of Object.entries(told.merit)) {
       animation: false, maintainAspectRatio: false,
       scales: { x: { type: "linear", title: { display: true } }, y: { beginAtZero: true } },
       plugins: { legend: { display: false }, tooltip: { callbacks: {
-        title: ([item]) => `${shown(item.raw.px)} ${unit}` } } },
+        title: ([item]) => withUnit(item.raw.px) } } },
       onClick: (_, [hit]) => {
         if (!hit) return;
         state.sizes[state.moved] = charts[column].data.datasets[0].data[hit.index].px;
-        at("sliders").querySelector(`[data-size=${state.moved}]`).value =
-          steps[state.method][state.moved].indexOf(state.sizes[state.moved]);
         show();
       },
     },
@@ -178,15 +188,16 @@ function drawCurves() {
     .filter(([, trial]) => trial);
   const marks = [["advised", "#009e73"], ["configured", "#d55e00"]]
     .map(([mark, colour]) => [marked(method, mark), colour])
-    .filter(([own]) => own).map(([own, colour]) => [shown(own[moved]), colour]);
+    .filter(([own]) => own).map(([own, colour]) => [Number(shown(own[moved])), colour]);
   for (const [column, chart] of Object.entries(charts)) {
     const factor = percent(column) ? 100 : 1;
-    chart.data.datasets[0].data = own.map(([px, trial]) => ({ x: shown(px), px,
+    chart.data.datasets[0].data = own.map(([px, trial]) => ({ x: Number(shown(px)), px,
       y: trial.merit[column] === null ? NaN : factor * Math.min(trial.merit[column], 1e4) }));
     chart.data.datasets[0].pointRadius = own.map(([px]) => (px === sizes[moved] ? 8 : 4));
     Object.assign(chart.options, { marks, color: ink });
     Object.assign(chart.options.scales.x.title,
-      { text: `${told.methods[method].sizes[moved]}, ${unit}`, color: ink });
+      { text: `${told.methods[method].sizes[moved]}${typeof list[0] === "boolean" ? "" : `, ${unit}`}`,
+        color: ink });
     for (const axis of Object.values(chart.options.scales)) {
       axis.ticks = { ...axis.ticks, color: ink };
       axis.grid = { color: grid };

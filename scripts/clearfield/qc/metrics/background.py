@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ...methods.known_methods import method_of
+from ...methods.known_methods import METHODS, method_of
 from ..rules import Row, Rule, advice, grey, percent
 
+SMOOTHED = {method.NAME for method in METHODS if method.SMOOTHING}
 COLUMNS = {
     "background_median_before": "median of the background pixels of the projection, grey levels",
     "background_median_after": "the same of the result, without the offset",
@@ -80,14 +81,36 @@ def _left(row: Row) -> float:
 
 
 def _say_left(row: Row) -> str:
-    left, wide = row("background_median_after"), row("radius_px") > row("recommended_radius_px")
-    text = (
-        f"{grey(left)} grey levels ({row('background_left_sigma'):.2g} standard deviations) are "
-        f"left in the background, {percent(abs(row('background_left_to_signal')))} of the "
-        "objects' signal: "
+    return (
+        f"{grey(row('background_median_after'))} grey levels "
+        f"({row('background_left_sigma'):.2g} standard deviations) are left in the background, "
+        f"{percent(abs(row('background_left_to_signal')))} of the objects' signal: {_remedy(row)}"
     )
-    remedy = "choose a smaller radius" if wide else "take them off what you measure"
-    return text + remedy + advice(row, wide)
 
 
-RULES = {"background_left": Rule(_left, _say_left, warn=0.2, fail=0.5)}
+def _say_left_in_noise(row: Row) -> str:
+    return (
+        f"{grey(row('background_median_after'))} grey levels are left in the background, "
+        f"{row('background_left_sigma'):.2g} standard deviations of its noise: {_remedy(row)}"
+    )
+
+
+def _remedy(row: Row) -> str:
+    wide, smooth = row("radius_px") > row("recommended_radius_px"), row("recommended_smooth_px")
+    method = row.cells.get("method")
+    if smooth > 0 and method in SMOOTHED and "smooth" not in row.cells.get("sizes", ""):
+        text = f"set {method}.smooth to {smooth:g} px"
+        return text + f" and the radius to {row('recommended_smooth_radius_px'):g} px" * wide
+    if wide:
+        return "choose a smaller radius" + advice(row, wide)
+    return "take them off what you measure"
+
+
+def _in_noise(row: Row) -> float:
+    return abs(row("background_left_sigma")) if row.subtracted else math.nan
+
+
+RULES = {
+    "background_left": Rule(_left, _say_left, warn=0.2, fail=0.5),
+    "background_left_sigma": Rule(_in_noise, _say_left_in_noise),
+}

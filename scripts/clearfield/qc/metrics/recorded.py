@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...methods.known_methods import method_of
+from ...methods.channels import MEANT
+from ...methods.known_methods import method_of, used_sizes
 from ..rules import Finding, Row, advice
 
 COLUMNS = {
@@ -18,11 +19,12 @@ COLUMNS = {
     "sizes": "the sizes of the method by name, px and, where the calibration is known, µm",
     "unit": "how sizes are given in the config, px or um",
     "series": "which series, from 0, of a file that holds several",
+    "unused_channels": "channels that the config has settings for, and the file has not",
 }
 
 
 def measure(plane, row: dict) -> dict:
-    """Write down the settings; projection, series and the figure's range stand elsewhere."""
+    """Write down the settings; what only the script knows, such as the series, comes from there."""
     radius = method_of(plane.channel).qc_radius(plane.channel)
     return {
         "method": plane.channel["method"],
@@ -48,7 +50,7 @@ def describe_sizes(channel: dict) -> str:
     sizes = [
         f"{size} {channel[size]:g} px"
         + (f" ({micrometres[size]:.4g} µm)" if size in micrometres else "")
-        for size in method_of(channel).SIZES
+        for size in used_sizes(channel)
     ]
     options = [f"{name} {'on' if channel[name] else 'off'}" for name in method_of(channel).OPTIONS]
     return "; ".join([*sizes, *options])
@@ -68,4 +70,17 @@ def _say_beyond(row: Row) -> str:
     return text + advice(row, True)
 
 
-RULES = {"radius_beyond_plane": Finding(_beyond, _say_beyond)}
+def _misspelt(row: Row) -> bool:
+    return MEANT in row.cells.get("unused_channels", "")
+
+
+RULES = {
+    "radius_beyond_plane": Finding(_beyond, _say_beyond),
+    "channel_misspelt": Finding(
+        _misspelt,
+        lambda row: (
+            "settings of subtract_background.channels were not used, since the file has no such "
+            f"channel: {row.cells['unused_channels']}"
+        ),
+    ),
+}

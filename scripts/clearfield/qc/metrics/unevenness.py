@@ -25,7 +25,7 @@ def measure(plane, row: dict) -> dict:
     for name, image, _, outside in plane.sides():
         if not outside.any():
             return measured
-        surface = _fit_surface(image, outside)
+        surface = fit_surface(image, outside)
         measured[f"unevenness_{name}"] = float(np.ptp(surface(*np.nonzero(_thin(outside)))))
     after = measured["unevenness_after"]
     return measured | {
@@ -34,7 +34,7 @@ def measure(plane, row: dict) -> dict:
     }
 
 
-def _fit_surface(image, mask) -> Callable:
+def fit_surface(image, mask) -> Callable:
     """Fit 1, x, y, x², xy, y² to the masked pixels by least squares; give it as a function."""
     import numpy as np
 
