@@ -17,8 +17,8 @@ def load_stack(
     source = found.source
     if "series_in_file" in source:
         print(
-            f"{sample}: series {source['series']} of {source['series_in_file']}, counted from 0; "
-            "for all of them set load_stack.series: all"
+            f"{sample}: series {source['series']} of {source['series_in_file']}, counted from 0 "
+            "(load_stack.series: all takes each of them)"
         )
     for note in source.get("notes", ()):
         print(f"{sample}: {note}")

@@ -213,7 +213,7 @@ def write_page(folder: Path, samples: list[str]) -> Path:
                 "project_stack": {"method": "max", "first_plane": None, "last_plane": None},
                 "subtract_background": {"method": "tophat", "light_background": False},
             },
-            {"clearfield": "0.1.0"},
+            {"clearfield": "0.1.0"}, [],
         )  # fmt: skip
     finally:
         sys.stdin = stdin

@@ -6,7 +6,7 @@ Pieces are yielded as they are made, so that memory grows with neither pixels no
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from ..qc.qc_table import KEYS, VERDICT
 from ..qc.series_taken import one_of_several
 from .advice import Advice, Told, advise, write_sheet, write_yaml
 from .cohort_plot import to_number
+from .light_section import write_light
 from .methods_paragraph import write_methods
 from .page_cards import viewer_styles, write_gallery, write_viewer
 from .page_tables import frame, write_cohort, write_failures, write_overrides, write_table
@@ -51,6 +52,7 @@ def write_page(
     figures: Path,
     page: Path,
     told: dict[str, Told],
+    light: Sequence[dict] = (),
 ) -> Iterator[str]:
     """Yield the page in pieces.
 
@@ -74,6 +76,8 @@ def write_page(
         Where the page will stand.
     told : dict
         By sample: its path and its cells of the sheet. One that is missing has neither.
+    light : sequence of dict
+        What is known of the light of each group; see `light_section`.
 
     Yields
     ------
@@ -104,6 +108,9 @@ def write_page(
     yield _advised(advice, told, groups, subtract)
     ranked = [row for _, own in samples.values() for row in own]
     yield from write_table(ranked, columns, descriptions)
+    yield from write_light(
+        light, quote(Path(os.path.relpath(figures.parent, page.parent)).as_posix())
+    )
     yield from write_cohort(rows)
     yield _ranges(rows)
     yield _settings(rows, config, versions, told)

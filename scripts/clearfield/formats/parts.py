@@ -16,6 +16,7 @@ _CODECS = {
     "czi": "czi_codecs",
     "nd2": "nd2_frames",
     "zarr": "zarr_chunks",
+    "hdf5": "hdf5_chunks",
     "series": "series_planes",
 }
 

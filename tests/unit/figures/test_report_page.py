@@ -54,7 +54,7 @@ def write_run(folder: Path, rows, failures=(), told=(), config=CONFIG):
     try:
         report_run(
             str(quality / "metrics.tsv"), str(quality / "failures.tsv"), str(quality), str(page),
-            config, {"clearfield": "0.1.0", "numpy": "2.4"},
+            config, {"clearfield": "0.1.0", "numpy": "2.4"}, [],
         )  # fmt: skip
     finally:
         sys.stdin = stdin
