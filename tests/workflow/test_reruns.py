@@ -196,7 +196,7 @@ SECOND = pytest.mark.second_tier
 @pytest.mark.parametrize(
     ("modules", "expected"),
     [
-        (["verdict"], SUMMARY),
+        (["verdict"], jobs(CHAIN[3:], BOTH)),
         (["codehash", "simulation", "settings"], {}),
         (["subtraction"], jobs(CHAIN[2:], BOTH)),
         pytest.param(["granulometry"], jobs(CHAIN[3:], BOTH), marks=SECOND),

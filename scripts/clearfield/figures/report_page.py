@@ -139,6 +139,8 @@ def name_data(config: dict, told: dict[str, Told]) -> tuple[str, str]:
     name = names[-1] if names else ""
     days = set()
     for one in told.values():
+        if not one.path:
+            continue
         try:
             time = Path(one.path).stat().st_mtime
         except (OSError, ValueError):
@@ -260,7 +262,7 @@ def _advised(
                 "stand above the config: take the sheet below.</p>\n"
             )
         found += _block("advised-yaml", yaml, "advised.yaml")
-    if told:
+    if told and all(one.path for one in told.values()):
         sheet = write_sheet(told.values(), advice, groups)
         found += (
             "<h3>Each sample with its own</h3>\n<p>A sample sheet: save it where you run "

@@ -151,9 +151,13 @@ class Run:
 
     @property
     def told(self) -> list[str]:
-        """List what the page is told of each sample: name, path and cells of the sheet, as JSON."""
+        """List what the page is told of each sample: name, path and cells of the sheet, as JSON.
+
+        Of the embedded example the path is left out: no page may say where the clone lies.
+        """
+        here = not self.example_elsewhere
         return [
-            json.dumps([name, sample.path, dict(sample.cells)], ensure_ascii=False)
+            json.dumps([name, sample.path if here else "", dict(sample.cells)], ensure_ascii=False)
             for name, sample in self.samples.items()
         ]
 
