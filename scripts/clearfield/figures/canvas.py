@@ -103,15 +103,32 @@ def _quick_import() -> Iterator[None]:
             gc.enable()
 
 
-def save_png(figure: Figure, path: str | Path) -> None:
-    """Draw a figure and write it as PNG: the same figure gives the same bytes."""
+def save_png(figure: Figure, path: str | Path, told: dict[str, object] | None = None) -> None:
+    """Draw a figure and write it as PNG: the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure, path
+        What, and where.
+    told : dict, optional
+        What the file says of itself: its text by keyword, as JSON where it is no text.
+    """
     with replacing(path) as temporary, temporary.open("wb") as file:
-        write_png(figure, file)
+        write_png(figure, file, told)
 
 
-def write_png(figure: Figure, file: BinaryIO) -> None:
+def write_png(figure: Figure, file: BinaryIO, told: dict[str, object] | None = None) -> None:
     """Draw a figure into an open file."""
+    import json
+
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    for keyword, value in (told or {}).items():
+        text.add_itxt(
+            keyword, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        )
 
     with warnings.catch_warnings():
         # A glyph that no font here has is drawn as a box; the name stands in the table anyway.
@@ -119,7 +136,7 @@ def write_png(figure: Figure, file: BinaryIO) -> None:
         figure.canvas.draw()
     pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     # Level 1 takes half the time of the default 6, and the file is no larger.
-    pixels.save(file, "PNG", compress_level=1, dpi=(DPI, DPI))
+    pixels.save(file, "PNG", compress_level=1, dpi=(DPI, DPI), pnginfo=text)
 
 
 def add_pixels(figure: Figure, rgba: np.ndarray, x: int, y: int) -> None:
