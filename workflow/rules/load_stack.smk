@@ -41,6 +41,7 @@ rule keep_stack:
     priority: 10
     conda:
         "../../envs/keep_stack.yaml"
+    threads: threads_of
     resources:
         mem_mb=memory_of("keep_stack"),
         runtime=runtime_of("keep_stack"),
@@ -50,4 +51,4 @@ rule keep_stack:
         code=code_of("keep_stack"),
     shell:
         'python "$CLEARFIELD/scripts/keep_stack.py"'
-        " --stack {input.stack:q} --kept {output.kept:q} > {log:q} 2>&1"
+        " --stack {input.stack:q} --kept {output.kept:q} --threads {threads} > {log:q} 2>&1"

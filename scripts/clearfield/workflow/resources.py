@@ -12,6 +12,7 @@ from functools import cache
 from types import ModuleType
 
 from ..methods.known_methods import method_of
+from .light import light_is_corrected
 
 _TAGS = {
     256: "width", 257: "height", 258: "bits", 259: "compression", 277: "samples", 278: "rows",
@@ -178,14 +179,19 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
         most = 256 if decoding else 128
         if projection == "median":
             planes = geometry.depth * plane if geometry.depth > 1 else 10 * plane
-            rows = min(planes, most) if decoding else threads * (80 if plane >= 4 * pixels else 40)
-            return 50 + parts + rows + min(4 * pixels, 128)
+            rows = min(planes, most) if decoding else 45 * threads
+            return 50 + parts + rows + (min(4 * pixels, 128) if decoding else 0)
         running = _RUNNING_BYTES[projection]
         results = min(plane if running is None else running * pixels, most)
         finish = 4 * pixels if projection in ("mean", "std") else 0
-        return 35 + results + min(finish, most) + (parts or 5 * threads)
+        return 35 + results + min(finish, most) + (parts or 10 * threads)
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
+    if rule == "correct_light":
+        # A profile as it was read and as it divides, for each of four channels.
+        return 60 + projected + 4 * 12 * pixels
+    if light_is_corrected(config["correct_light"]):
+        projected = max(projected, 4 * pixels)
     filters = {method_of(choice) for choice in _choices(config["subtract_background"])}
     dog = any(method.COMPUTES_IN_FLOAT for method in filters)
     other = not all(method.COMPUTES_IN_FLOAT for method in filters)
@@ -259,7 +265,7 @@ def job_disk_mb(rule: str, geometry: Geometry, config: dict) -> int:
         written += geometry.file_bytes
     elif rule == "keep_stack":
         written += stack
-    elif rule in ("project_stack", "subtract_background", "save_background"):
+    elif rule in ("project_stack", "correct_light", "subtract_background", "save_background"):
         pixel_bytes = geometry.plane_bytes / geometry.plane_pixels if geometry.plane_pixels else 2
         output = _OUTPUT_BYTES[config["project_stack"]["method"]] or pixel_bytes
         if rule != "project_stack":  # signed values may need a float

@@ -280,3 +280,17 @@ def test_a_damaged_part_is_one_sentence(tmp_path):
         for threads in (1, 3):
             with pytest.raises(ClearfieldError, match=r"a\.zarr cannot be read as an OME-Zarr"):
                 whole(stack, threads=threads)
+
+
+def test_a_gzip_chunk_of_several_members(tmp_path):
+    """imagecodecs gives the first member alone."""
+    import gzip
+
+    zarr = pytest.importorskip("zarr", minversion="3", reason="the package zarr is not installed")
+    pixels = RANDOM.integers(1, 4000, (1, 1, 2, 20, 30), "u2")
+    write_zarr(tmp_path / "a.zarr", pixels, (1, 1, 1, 20, 30), compressors=zarr.codecs.GzipCodec())
+    raw = pixels[0, 0, 1].tobytes()
+    members = gzip.compress(raw[:500]) + gzip.compress(raw[500:])
+    (tmp_path / "a.zarr/0/c/0/0/1/0/0").write_bytes(members)
+    stack = load(str(tmp_path / "a.zarr"), tmp_path / "a.stack", {})
+    assert np.array_equal(whole(stack)[0][0, 0], pixels.max(axis=(0, 1, 2)))
