@@ -361,7 +361,7 @@ def test_figure_is_as_wide_as_a_screen(tmp_path):
     figure = draw_figure("a", "b", [view], pixel_um=None, projection_name="Projection")
     save_png(figure, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as file:
-        assert file.size == (1800, 568)
+        assert file.size == (1800, 572)
         assert set(file.info) <= {"dpi"}  # no date, no version of any software
 
 
