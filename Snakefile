@@ -1,5 +1,5 @@
 # z-stacks in, background-free projections and QC figures out:
-# load_stack → project_stack → subtract_background → plot_qc, then one summary of all samples.
+# load_stack → project_stack → (estimate_flatfield → correct_light →) subtract_background → plot_qc, then one summary of all samples.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -22,6 +22,8 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch_stack.smk"
 include: "workflow/rules/load_stack.smk"
 include: "workflow/rules/project_stack.smk"
+include: "workflow/rules/estimate_flatfield.smk"
+include: "workflow/rules/correct_light.smk"
 include: "workflow/rules/subtract_background.smk"
 include: "workflow/rules/plot_qc.smk"
 include: "workflow/rules/summarize_qc.smk"

@@ -29,7 +29,7 @@ def project_stack(
         "project_stack": {"method": method, "first_plane": first, "last_plane": last},
         "software": {"clearfield": __version__, "numpy": np.__version__},
     }
-    planes = description.open(stack)
+    planes = description.open()
     found: list[dict] = []
 
     def blocks():
@@ -58,6 +58,13 @@ def project_stack(
                 }
             )
             + "\n"
+        )
+    absent = max(row["absent_fraction"] for row in found)
+    if absent:
+        print(
+            f"{description.source['name']}: up to {100 * absent:.2g} % of the pixels of a channel "
+            "were never stored (absent chunks), and count as the fill value; see absent_fraction "
+            "in results/qc/metrics.tsv"
         )
     print(f"{Path(projection).name}: {method} of planes {first} to {last}")
 

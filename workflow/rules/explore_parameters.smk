@@ -5,7 +5,7 @@
 rule explore_parameters:
     """Draw one plane under many filter sizes."""
     input:
-        projection=f"results/projections/{RUN.explored}.ome.tif",
+        projection=RUN.light.planes.format(sample=RUN.explored),
     output:
         figure=report(
             f"results/explore/{RUN.explored}.png",

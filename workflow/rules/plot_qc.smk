@@ -5,7 +5,7 @@
 rule plot_qc:
     """Draw the QC figure of a sample and measure it."""
     input:
-        projection="results/projections/{sample}.ome.tif",
+        projection=RUN.light.planes,
         statistics="results/projections/{sample}.json",
         subtracted="results/subtracted/{sample}.ome.tif",
         summary="results/subtracted/{sample}.json",

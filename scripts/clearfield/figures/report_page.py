@@ -11,13 +11,14 @@ import html
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from ..qc.series_taken import one_of_several
 from .card_reasons import merge_reasons
 from .cohort_plot import SHOWN, draw_cohort, find_outliers, to_number
+from .light_section import write_light
 from .methods_paragraph import write_methods
 from .page_template import HEAD, SCRIPT, STYLE
 
@@ -42,6 +43,7 @@ def write_page(
     versions: dict[str, str],
     figures: Path,
     page: Path,
+    light: Sequence[dict] = (),
 ) -> Iterator[str]:
     """Yield the page in pieces.
 
@@ -63,6 +65,8 @@ def write_page(
         Folder of ``{sample}.png``, for the thumbnails; figures are linked relative to `page`.
     page : path
         Where the page will stand.
+    light : sequence of dict
+        What is known of the light of each group; see `light_section`.
 
     Yields
     ------
@@ -82,6 +86,9 @@ def write_page(
     yield from _gallery(samples, figures, link)
     ranked = [row for _, own in samples.values() for row in own]
     yield from _table(ranked, columns, descriptions, link)
+    yield from write_light(
+        light, quote(Path(os.path.relpath(figures.parent, page.parent)).as_posix())
+    )
     yield from _distributions(rows)
     yield _ranges(rows)
     yield _settings(rows, config, versions)

@@ -7,13 +7,15 @@ of these steps, and all are taken here in its order and in single precision, as 
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..errors import ClearfieldError
-from .parallel import run_tasks, thread_count
-from .plane import check_plane
+from .block_minima import LARGEST, enlarged, neighbours, run_quietly, shrunk
+from .memory import any_array
+from .parallel import thread_count
+from .plane import check_plane, forget_rows
 from .sliding_paraboloid import maximum_and_shift, slide
 
 DTYPES = ("uint8", "uint16", "float32")  # the grey levels that ImageJ knows
@@ -21,7 +23,7 @@ DTYPES = ("uint8", "uint16", "float32")  # the grey levels that ImageJ knows
 # Up to this radius: the image is shrunk by so much, and so many percent of the ball are trimmed.
 _SHRINKING = ((10, 1, 24), (30, 2, 24), (100, 4, 32), (math.inf, 8, 40))
 _THIRD = np.float32(0.33333333)
-_LARGEST = np.finfo(np.float32).max
+_BLOCK_PIXELS = 2**22
 _TILE_ROWS, _TILE_COLUMNS = 128, 512  # of 32 x 512 to 256 x 2100, measured to be fast
 _THREAD_PIXELS = 2**17  # for each thread; with fewer, to start one takes longer than it saves
 
@@ -95,30 +97,103 @@ def rolling_ball(
     >>> rolling_ball(image, 1, smooth=False).tolist()
     [[5.0, 5.0, 5.0], [5.0, 6.0, 5.0], [5.0, 5.0, 5.0]]
     """
+    blocks = rolling_ball_blocks(
+        image, radius, light_background=light_background, smooth=smooth, paraboloid=paraboloid,
+        threads=threads,
+    )  # fmt: skip
+    result = any_array(image.shape, np.float32)
+    for first, last, background in blocks:
+        result[first:last] = background
+    return result
+
+
+def rolling_ball_blocks(
+    image: np.ndarray,
+    radius: float,
+    *,
+    light_background: bool = False,
+    smooth: bool = True,
+    paraboloid: bool = False,
+    threads: int | None = None,
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Give the background of a plane of any size, a block of rows at a time.
+
+    A ball reaches so far and no further, so each block is found from its own rows and those around
+    it. A paraboloid reaches along whole columns: the plane is held once, in single precision.
+
+    Parameters
+    ----------
+    image : (Y, X) array, or anything with ``shape``, ``dtype`` and ``image[first:last]``
+    radius, light_background, smooth, paraboloid, threads
+        As in `rolling_ball`.
+
+    Yields
+    ------
+    first, last, background : int, int, (last - first, X) float32 array
+        In the order of the rows.
+    """
     _check(image, radius, paraboloid)
-    height, width = image.shape
-    threads = max(1, min(thread_count(threads), height * width // _THREAD_PIXELS))
-    with np.errstate(over="ignore", invalid="ignore"):  # as in `_run`
-        pixels = np.array(image, np.float32, order="C")
-        if light_background:
+    find = _paraboloid_blocks if paraboloid else _ball_blocks
+    pixels = image.shape[0] * image.shape[1]
+    threads = max(1, min(thread_count(threads), pixels // _THREAD_PIXELS))
+    return find(image, radius, light_background, smooth, threads)
+
+
+def _paraboloid_blocks(image, radius: float, light: bool, smooth: bool, threads: int):
+    with np.errstate(over="ignore", invalid="ignore"):  # as in `run_quietly`
+        pixels = np.array(image[0 : image.shape[0]], np.float32, order="C")
+        if light:
             np.negative(pixels, out=pixels)
         shift = np.float32(0)
-        if smooth and paraboloid:
-            pixels, shift = maximum_and_shift(pixels)
         if smooth:
+            pixels, shift = maximum_and_shift(pixels)
             pixels = _mean(pixels, threads)
-        if paraboloid:
-            slide(pixels, radius)
-            background = pixels
-            background -= shift
-        else:
-            shrink, ball = _ball(radius)
-            background = _roll(_shrunk(pixels, shrink, threads), ball, threads)
+        slide(pixels, radius, threads)
+        pixels -= shift
+        if light:
+            np.negative(pixels, out=pixels)
+    for first in range(0, len(pixels), _TILE_ROWS):
+        yield first, min(first + _TILE_ROWS, len(pixels)), pixels[first : first + _TILE_ROWS]
+
+
+def _ball_blocks(image, radius: float, light: bool, smooth: bool, threads: int):
+    shrink, ball = _ball(radius)
+    half, (height, width) = len(ball) - 1, image.shape
+    count = -(-height // shrink)  # rows of blocks
+    rows = neighbours(height, count, shrink)
+    columns = neighbours(width, -(-width // shrink), shrink)
+    step = max(_BLOCK_PIXELS // width, 4 * half * shrink, 1)
+    for first in range(0, height, step):
+        last = min(first + step, height)
+        # The blocks of pixels that are interpolated between, and those that a ball reaches there.
+        low, high = max(int(rows[0][first]), 0), min(int(rows[0][last - 1]) + 2, count)
+        if shrink == 1:
+            low, high = first, last
+        top, bottom = max(low - 2 * half, 0), min(high + 2 * half, count)
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `run_quietly`
+            pixels = _rows(
+                image, top * shrink, min(bottom * shrink, height), light, smooth, threads
+            )
+            beyond = 2 * half - (low - top), 2 * half - (bottom - high)
+            background = _roll(shrunk(pixels, shrink, threads), ball, beyond, threads)
             if shrink > 1:
-                background = _enlarged(background, pixels.shape, shrink, threads)
-        if light_background:
-            np.negative(background, out=background)
-    return background
+                part = rows[0][first:last] - low, rows[1][first:last]
+                background = enlarged(background, part, columns, threads)
+            if light:
+                np.negative(background, out=background)
+        yield first, last, background
+        forget_rows(image, max(first - 2 * half * shrink, 0), last)
+
+
+def _rows(image, first: int, last: int, light: bool, smooth: bool, threads: int) -> np.ndarray:
+    """Read rows, and where they are to be smoothed also the one above and below."""
+    above, below = (max(first - 1, 0), min(last + 1, image.shape[0])) if smooth else (first, last)
+    pixels = np.array(image[above:below], np.float32, order="C")
+    if light:
+        np.negative(pixels, out=pixels)
+    if smooth:
+        pixels = _mean(pixels, threads)
+    return pixels[first - above : last - above]
 
 
 def shrinking(radius: float) -> int:
@@ -143,16 +218,6 @@ def _ball(radius: float) -> tuple[int, np.ndarray]:
     return shrink, np.sqrt(np.maximum(square, 0)).astype(np.float32)
 
 
-def _run(function: Callable[..., None], tasks: Iterable[tuple], threads: int) -> None:
-    """Share tasks among threads, each of which lets infinite grey levels pass as ImageJ does."""
-
-    def quiet(*task: int) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            function(*task)
-
-    run_tasks(quiet, tasks, threads)
-
-
 def _mean(pixels: np.ndarray, threads: int) -> np.ndarray:
     """Average three pixels along x, then along y, with the sums in ImageJ's order."""
     result = np.empty_like(pixels)
@@ -171,35 +236,23 @@ def _mean(pixels: np.ndarray, threads: int) -> np.ndarray:
         target += high[2 : rows + 2]
         target *= _THIRD
 
-    _run(block, [(y,) for y in range(0, len(pixels), _TILE_ROWS)], threads)
+    run_quietly(block, [(y,) for y in range(0, len(pixels), _TILE_ROWS)], threads)
     return result
 
 
-def _shrunk(pixels: np.ndarray, shrink: int, threads: int) -> np.ndarray:
-    """Give the minimum of each block, with what is NaN as high as can be."""
-    if shrink == 1:
-        return np.fmin(pixels, _LARGEST)
-    rows, columns = (-(-length // shrink) for length in pixels.shape)
-    result = np.empty((rows, columns), np.float32)
+def _roll(
+    pixels: np.ndarray, ball: np.ndarray, beyond: tuple[int, int], threads: int
+) -> np.ndarray:
+    """Give the highest that the ball reaches when it is raised from below.
 
-    def block(row: int) -> None:
-        part = pixels[row * shrink : (row + 1) * shrink]
-        line = np.full(columns * shrink, _LARGEST)
-        for pixels_of_row in part:
-            np.fmin(line[: len(pixels_of_row)], pixels_of_row, out=line[: len(pixels_of_row)])
-        np.min(line.reshape(columns, shrink), axis=1, out=result[row])
-
-    _run(block, [(row,) for row in range(rows)], threads)
-    return result
-
-
-def _roll(pixels: np.ndarray, ball: np.ndarray, threads: int) -> np.ndarray:
-    """Give the highest that the ball reaches when it is raised from below."""
+    `beyond`: how many of the rows that it needs above and below lie beyond the image.
+    """
     half = len(ball) - 1
-    pixels = np.pad(pixels, 2 * half, constant_values=_LARGEST)
+    sides = 2 * half, 2 * half
+    pixels = np.pad(pixels, (beyond, sides), constant_values=LARGEST)
     heights = _over_ball(pixels, ball, np.minimum, np.subtract, threads)
     background = _over_ball(heights, ball, np.maximum, np.add, threads)
-    return np.maximum(background, -_LARGEST, out=background)
+    return np.maximum(background, -LARGEST, out=background)
 
 
 def _over_ball(
@@ -234,37 +287,8 @@ def _over_ball(
         target[:] = best
 
     tiles = [(y, x) for y in range(0, rows, _TILE_ROWS) for x in range(0, columns, _TILE_COLUMNS)]
-    _run(tile, tiles, threads)
+    run_quietly(tile, tiles, threads)
     return result
-
-
-def _enlarged(small: np.ndarray, shape: tuple[int, int], shrink: int, threads: int) -> np.ndarray:
-    """Interpolate along x, then along y; a single row of blocks with zeros above."""
-    (above, rows_weight), (left, columns_weight) = (
-        _neighbours(length, count, shrink) for length, count in zip(shape, small.shape, strict=True)
-    )
-    lines = np.zeros((len(small) + 1, shape[1]), np.float32)  # first what ImageJ has above a row
-    np.multiply(small[:, left], columns_weight, out=lines[1:])
-    lines[1:] += small[:, left + 1] * (1 - columns_weight)
-    result = np.empty(shape, np.float32)
-
-    def block(y: int) -> None:
-        part = slice(y, y + _TILE_ROWS)
-        weight, first = rows_weight[part, None], above[part] + 1
-        np.multiply(lines[first], weight, out=result[part])
-        result[part] += lines[first + 1] * (1 - weight)
-
-    _run(block, [(y,) for y in range(0, shape[0], _TILE_ROWS)], threads)
-    return result
-
-
-def _neighbours(length: int, count: int, shrink: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the block before each pixel and its weight; that of the next block is the rest to 1."""
-    pixels = np.arange(length)
-    before = np.maximum(pixels - shrink // 2, 0) // shrink
-    before = np.minimum(before, count - 2)
-    distance = (pixels + 0.5) / shrink - (before + 0.5)
-    return before, (1 - distance).astype(np.float32)
 
 
 def created_background(background: np.ndarray, dtype: np.dtype | str) -> np.ndarray:
@@ -306,6 +330,13 @@ def subtracted(
     return np.clip(difference, 0, largest).astype(image.dtype)
 
 
+def _is_finite(image) -> bool:
+    return all(
+        np.isfinite(image[first : first + _TILE_ROWS]).all()
+        for first in range(0, image.shape[0], _TILE_ROWS)
+    )
+
+
 def _check(image: np.ndarray, radius: float, paraboloid: bool) -> None:
     dtype = check_plane(image)
     if dtype.name not in DTYPES:
@@ -315,9 +346,9 @@ def _check(image: np.ndarray, radius: float, paraboloid: bool) -> None:
         )
     if not 0 < radius < math.inf:
         raise ClearfieldError(f"radius is {radius}; give the radius of the ball in pixels, above 0")
-    if not image.size:
+    if not all(image.shape):
         raise ClearfieldError(f"the image has shape {image.shape}, and so no pixel")
-    if paraboloid and not np.isfinite(image).all():
+    if paraboloid and not _is_finite(image):
         raise ClearfieldError(
             "the image has pixels that are NaN or infinite, and a paraboloid cannot slide below "
             "them; replace them, or use the ball"

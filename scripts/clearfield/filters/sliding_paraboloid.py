@@ -37,7 +37,7 @@ def maximum_and_shift(pixels: np.ndarray) -> tuple[np.ndarray, np.float32]:
     return np.ascontiguousarray(pixels), np.float32(shift)
 
 
-def slide(pixels: np.ndarray, radius: float) -> None:
+def slide(pixels: np.ndarray, radius: float, threads: int = 1) -> None:
     """Change an image (Y, X), float32 and finite, into what the parabolas reach below it.
 
     Corners that an object may hide are lowered first. Then parabolas are slid along x, y, x again,

@@ -23,7 +23,8 @@ from .submissions import Failed, last_of, listen, try_only_what_may_end_otherwis
 from .verdict_counts import count_verdicts
 
 CHAIN = (
-    "fetch_stack", "load_stack", "keep_stack", "project_stack", "subtract_background",
+    "fetch_stack", "load_stack", "keep_stack", "project_stack", "correct_light",
+    "subtract_background",
     "save_background", "plot_qc",
 )  # fmt: skip
 WHOLE_RUN = ("summarize_qc", "report_run")
@@ -182,6 +183,10 @@ def find_failures(
             failures.append(own[sample])
         elif sample in lost and not _is_new(RESULTS / f"qc/{sample}.png", begin):
             failures.append({"sample": sample, **_of_submission(lost[sample], own)})
+    for log in sorted((RESULTS / "logs/estimate_flatfield").glob("*.log")):
+        if why := _read_failure(log, begin):
+            group = f"all samples of {log.stem}"
+            failures.append({"sample": group, "rule": "estimate_flatfield", **why})
     for rule in WHOLE_RUN:
         if why := _read_failure(RESULTS / f"logs/{rule}.log", begin):
             failures.append({"sample": "all samples", "rule": rule, **why})

@@ -18,6 +18,7 @@ from ..jobs.forkserver import ADDRESS, start_server
 from .failures import NO_SAMPLES_NAMED, finish_failed_run, start_run
 from .remote_example import EXAMPLE, bring_example
 from .run import Run
+from .settings import json_text
 from .snakemake_costs import collect_less_garbage, lift_rate_limit
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ def fail(run: Run) -> None:
                 "page": "results/report/index.html",
                 "config": run.settings_in_use,
                 "versions": run.versions,
+                "light": json_text(run.light.facts),
             },
         },
         run.tables,

@@ -45,7 +45,8 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
         ``all_raw`` and ``names_and_paths`` are what list_inputs reads. ``tables_read`` is what
-        summarize_qc reads. ``minutes`` keeps a time within the limit.
+        summarize_qc reads. ``minutes`` keeps a time within the limit. ``light_images`` to
+        ``facts_path`` are for the rules of the light.
 
     Raises
     ------
@@ -101,6 +102,37 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
             if number % 2 and path in copies:
                 pairs[number] = f"{moved(copies[path])}\t{path}"
         return pairs
+
+    def light_images(wildcards):
+        """List what a group's profile is estimated from."""
+        missing = [f"results/light/no group of this run is called {wildcards.group}"]
+        return run.light.images(wildcards.group) or missing
+
+    def light_raw(wildcards):
+        files = []
+        for name in run.light.of_planes(wildcards.group):
+            found = raw_files(SimpleNamespace(sample=name))
+            files += [found] if isinstance(found, str) else found
+        return list(dict.fromkeys(files))
+
+    def light_source(wildcards):
+        """Say how the stacks were loaded: they are temporary, and gone when this changes."""
+        names = run.light.of_planes(wildcards.group)
+        ways = {run.settings(name)["load_stack"] for name in names}
+        return f"{sorted(ways)} {code_of('load_stack')}" if names else ""
+
+    def profile_of(wildcards):
+        """Give the profile that a sample is divided by: its group's, the user's, or none."""
+        own = run.light.profile_of(wildcards.sample)
+        return own or next(iter(as_it_stands(run.light.flat)), [])
+
+    def profile_path(wildcards, input):
+        """Give the same as text: of no file, "{input:q}" would be no argument at all."""
+        return str(input.profile)
+
+    def facts_path(wildcards, input):
+        """List what is known of the light, as JSON."""
+        return json_text(list(input.light))
 
     def settings_of(rule):
         """Give the function that hands `rule` its settings for a sample, as JSON."""
@@ -160,4 +192,7 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         code_of=code_of, json_of=json_of, raw_copy=raw_copy, version_of=version_of,
         all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=run.tables,
         minutes=minutes, json_text=json_text,
+        light_images=light_images, light_raw=light_raw, light_source=light_source,
+        light_dark=as_it_stands(run.light.dark), profile_of=profile_of, profile_path=profile_path,
+        facts_path=facts_path,
     )  # fmt: skip

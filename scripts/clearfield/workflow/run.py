@@ -14,6 +14,7 @@ from ..errors import ClearfieldError
 from ..formats.remote import file_name, is_remote, is_store
 from .all_series import ALL, KEY, take_all
 from .config_check import check_config, check_relations
+from .light import Light
 from .remote_example import EXAMPLE
 from .remote_samples import RemoteFiles
 from .samples import find_samples, sample_name
@@ -89,6 +90,7 @@ class Run:
             config_of_sample, _ = self._resolve(sample.cells)
             if sample.cells and len(self._resolved) > known:
                 problems += [f"{source}: {name}: {p}" for p in check_relations(config_of_sample)]
+        self.light = Light(self.config["correct_light"], self.samples, source)
         explored = self.config["explore_parameters"]["sample"]
         if explored is not None and explored not in self.samples and not self.missing:
             near = get_close_matches(explored, self.samples, n=1, cutoff=0)
@@ -197,8 +199,10 @@ class Run:
     def settings_in_use(self) -> dict:
         """Give the config without what has no effect, as the page of the run shows it."""
         rules = {rule: json.loads(text) for rule, text in rule_settings(self.config).items()}
+        before = {"correct_light": self.config["correct_light"]}
         return {
             "samples": self.config["samples"],
+            **(before if self.light.is_on else {}),
             **rules,
             "summarize_qc": self.config["summarize_qc"],
         }

@@ -19,6 +19,8 @@ INFORMATION = (
     "series_name", "axes", "shape", "dtype", "pixel_size_x_um", "pixel_size_y_um",
     "pixel_size_z_um", "channel_names",
 )  # fmt: skip
+WHOLE_RUN = ("samples", "correct_light", "summarize_qc", "explore_parameters")
+"""Keys that no sample has of its own."""
 
 
 def is_other_table(source: str) -> bool:
@@ -118,7 +120,7 @@ def _is_group(name: str) -> bool:
 
 def _group_problems(name: str, schema: dict) -> list[str]:
     if name in schema["properties"]:
-        if name in ("samples", "summarize_qc", "explore_parameters"):
+        if name in WHOLE_RUN:
             return [f"column {name} holds for the whole run; set it in the config"]
         return [f"column {name} is a table of keys; name one, such as {_a_key(name, schema)}"]
     # What looks like a key would do nothing here, and its user would not know.
@@ -158,7 +160,7 @@ def _header_problems(header: list[str], schema: dict) -> list[str]:
         if _is_group(name):
             problems += _group_problems(name, schema)
             continue
-        if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):
+        if name.split(".")[0] in WHOLE_RUN:
             problems.append(f"column {name} holds for the whole run; set it in the config")
             continue
         try:

@@ -210,6 +210,38 @@ def test_tiles_and_threads_leave_no_seams(radius, monkeypatch, many_threads):
     assert np.array_equal(rolling_ball(image, radius, threads=3), whole)
 
 
+@pytest.mark.parametrize("radius", [2.5, 11, 50, 150])
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("shape", [(300, 61), (257, 40), (13, 200), (700, 9)])
+def test_blocks_of_rows_leave_no_seams(radius, smooth, shape, monkeypatch):
+    image = _scene("float32", shape, 4)
+    options = {"light_background": smooth, "smooth": smooth}
+    whole = rolling_ball(image, radius, **options)
+    monkeypatch.setattr(balls, "_BLOCK_PIXELS", 1)
+    blocks = list(balls.rolling_ball_blocks(image, radius, **options))
+    assert len(blocks) > 1 or shape[0] < 60 or radius == 150
+    assert [first for first, _, _ in blocks] == [0, *(last for _, last, _ in blocks[:-1])]
+    assert blocks[-1][1] == shape[0]
+    found = np.concatenate([block for _, _, block in blocks])
+    np.testing.assert_array_equal(found, whole)
+
+
+def test_each_block_reads_the_rows_around_it_only():
+    class Rows:
+        shape, dtype, held = (3000, 50), np.dtype("uint16"), 0
+
+        def __getitem__(self, rows):
+            first, last, _ = rows.indices(self.shape[0])
+            self.held = max(self.held, last - first)
+            return np.random.default_rng(0).integers(0, 999, (last - first, 50)).astype("uint16")
+
+    plane = Rows()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(balls, "_BLOCK_PIXELS", 50 * 100)
+        assert sum(last - first for first, last, _ in balls.rolling_ball_blocks(plane, 25)) == 3000
+    assert plane.held < 250
+
+
 def test_a_view_in_another_byte_order_and_the_input_is_left_alone():
     image = _scene("uint16", (40, 50), 1)
     kept = image.copy()

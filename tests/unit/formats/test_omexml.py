@@ -35,7 +35,7 @@ def read(path, tmp_path):
     target = tmp_path / "a.stack"
     load(path, target, {})
     stack = read_stack(target)
-    planes = stack.open(target)
+    planes = stack.open()
     pixels = np.stack([planes[index] for index in np.ndindex(stack.shape[:3])])
     return stack, pixels.reshape(stack.shape)
 
@@ -248,7 +248,7 @@ def test_images_of_a_plate_are_named_by_their_wells(names, expected, tmp_path):
     target = tmp_path / "a.stack"
     stack = load(path, target, {"series": expected[2]})
     assert stack.source["series"] == 2
-    planes = read_stack(target).open(target)
+    planes = read_stack(target).open()
     assert np.array_equal(planes[0, 0, 1], PIXELS.reshape(-1, 8, 9)[9])
 
 
