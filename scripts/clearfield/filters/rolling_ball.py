@@ -69,8 +69,7 @@ def rolling_ball(
     smooth : bool
         False is "Disable smoothing" in ImageJ.
     paraboloid : bool
-        Whether to slide a paraboloid of the ball's curvature at its top instead. It is slower here
-        than in ImageJ: its lines go in lockstep.
+        Whether to slide a paraboloid of the ball's curvature at its top instead.
     threads : int, optional
         Default: the CPUs that this process may use. The result has the same bits on any number.
 

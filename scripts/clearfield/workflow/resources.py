@@ -175,7 +175,7 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     filters = {method_of(choice) for choice in _choices(config["subtract_background"])}
     dog = any(method.COMPUTES_IN_FLOAT for method in filters)
     other = not all(method.COMPUTES_IN_FLOAT for method in filters)
-    whole = pixels * max(_held_bytes(config["subtract_background"]))
+    whole = max(_held_mb(config["subtract_background"], pixels))
     smooth = _smooths(config["subtract_background"])
     if rule == "plot_qc":
         # From 256 MB on, planes are tiled, and read by rows; below, they are mapped.
@@ -196,9 +196,9 @@ def mapped_mb(geometry: Geometry, projection: str) -> float:
     return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 3 * 260)
 
 
-def _held_bytes(settings: dict) -> list[int]:
-    """Give what each method in use holds of a whole plane, in bytes a pixel."""
-    return [method.held_bytes(sizes) for method, sizes in _in_use(settings)]
+def _held_mb(settings: dict, pixels: float) -> list[float]:
+    """Give what each method in use holds of a plane of so many 2**20 pixels, in MB."""
+    return [method.held_mb(sizes, pixels) for method, sizes in _in_use(settings)]
 
 
 def _smooths(settings: dict) -> bool:
