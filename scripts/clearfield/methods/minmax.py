@@ -43,8 +43,8 @@ def has_float_background(channel: dict) -> bool:
     return bool(channel.get("smooth"))
 
 
-def held_bytes(options: dict) -> int:
-    """Give the bytes for each pixel of the whole plane that are held in memory."""
+def held_mb(options: dict, pixels: float) -> float:
+    """Give what it holds of a plane of so many 2**20 pixels beside what all hold, in MB."""
     return 0  # a block of rows at a time
 
 
