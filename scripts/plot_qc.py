@@ -86,13 +86,14 @@ def plot_qc(
     if "series_in_file" in source:
         recorded["series"] = f"{source['series']} of {source['series_in_file']}"
     calibration = f"{pixel_um['x']:.4g} µm/px" if pixel_um["x"] else "not calibrated"
+    even = " in even light" * ("correct_light" in before.provenance)
     drawn = draw_figure(
         sample,
         f"{method} projection of planes {first} to {last} (from 0), "
         f"{shape[1]} × {shape[0]} px, {calibration}, {before.dtype.name}",
         list(views.values()),
         pixel_um=pixel_um["x"],
-        projection_name=f"{method.capitalize()} projection",
+        projection_name=f"{method.capitalize()} projection{even}",
     )
     save_png(drawn, figure)
     write_table(

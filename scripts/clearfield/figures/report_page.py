@@ -18,7 +18,7 @@ from urllib.parse import quote
 from ..qc.series_taken import one_of_several
 from .card_reasons import merge_reasons
 from .cohort_plot import SHOWN, draw_cohort, find_outliers, to_number
-from .light_section import write_light
+from .light_section import say_light, write_light
 from .methods_paragraph import write_methods
 from .page_template import HEAD, SCRIPT, STYLE
 
@@ -91,7 +91,7 @@ def write_page(
     )
     yield from _distributions(rows)
     yield _ranges(rows)
-    yield _settings(rows, config, versions)
+    yield _settings(rows, config, versions, say_light(config.get("correct_light"), light))
     yield SCRIPT.format(bundle=_encode(_bundle("dt_bundle.js").encode()))
     yield "</main>\n</body>\n</html>\n"
 
@@ -367,7 +367,7 @@ def _ranges(rows: list[dict]) -> str:
     )
 
 
-def _settings(rows: list[dict], config: dict, versions: dict[str, str]) -> str:
+def _settings(rows: list[dict], config: dict, versions: dict[str, str], light: str) -> str:
     import yaml
 
     dumped = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
@@ -376,7 +376,7 @@ def _settings(rows: list[dict], config: dict, versions: dict[str, str]) -> str:
     )
     return (
         '<h2 id="methods">Methods, for a paper</h2>\n'
-        f"<blockquote>{_text(write_methods(rows, versions))}</blockquote>\n"
+        f"<blockquote>{_text(write_methods(rows, versions, light))}</blockquote>\n"
         f'<h2 id="settings">Settings</h2>\n<pre>{_text(dumped)}</pre>\n'
         f'<h2 id="versions">Software</h2>\n'
         + _frame("Software and versions", f"<tbody>{programs}</tbody>")
