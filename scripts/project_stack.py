@@ -19,7 +19,7 @@ def project_stack(
     from clearfield.stack import projection as along_z
     from clearfield.stack.description import read_stack
 
-    # A thread that has decoded a part would wait up to 5 ms for Python's lock: a tenth of the whole.
+    # Else a thread that has decoded a part may wait 5 ms for Python's lock: a tenth of the whole.
     sys.setswitchinterval(1e-4)
     description = read_stack(stack)
     method = settings.get("method") or "max"
