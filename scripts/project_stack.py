@@ -8,6 +8,7 @@ def project_stack(
 ) -> None:
     """Write the projection of each time and channel, and what QC tells of their planes."""
     import json
+    import sys
     from pathlib import Path
 
     import numpy as np
@@ -18,6 +19,8 @@ def project_stack(
     from clearfield.stack import projection as along_z
     from clearfield.stack.description import read_stack
 
+    # Else a thread that has decoded a part may wait 5 ms for Python's lock: a tenth of the whole.
+    sys.setswitchinterval(1e-4)
     description = read_stack(stack)
     method = settings.get("method") or "max"
     first, last = along_z.plane_range(
