@@ -7,6 +7,7 @@ the figure, from its upper left corner; nothing is laid out by measuring text.
 from __future__ import annotations
 
 import gc
+import math
 import unicodedata
 import warnings
 from collections.abc import Iterator
@@ -40,9 +41,24 @@ def new_figure(width: int, height: int) -> Figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     matplotlib.rcParams.update(_STYLE)
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(inches(width), inches(height)), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def inches(pixels: int) -> float:
+    """Give a length of which every matplotlib makes so many pixels.
+
+    16.08 × 100 is 1607.9999999999998 as a float, of which matplotlib 3.11.0 makes 1607 pixels and
+    3.11.2 makes 1608.
+
+    Examples
+    --------
+    >>> int(16.08 * 100), int(inches(1608) * 100)
+    (1607, 1608)
+    """
+    length = pixels / DPI
+    return length if int(length * DPI) == pixels else math.nextafter(length, math.inf)
 
 
 # Whatever a person's own matplotlibrc says, the figures look the same.
