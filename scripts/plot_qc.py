@@ -122,13 +122,16 @@ def plot_qc(
         }
         view.verdict = ": ".join(filter(None, judge(cells, settings["judge"])))
     taken = f"{method} projection of planes {first} to {last} (from 0)"
+    even = " in even light" * ("correct_light" in before.provenance)
     drawn = draw_figure(
         sample,
         f"{'2-D image' if stack['depth'] == 1 else taken}, "
         f"{shape[1]} × {shape[0]} px, {calibration}, {before.dtype.name}",
         list(views.values()),
         pixel_um=pixel_um["x"],
-        projection_name="Image" if stack["depth"] == 1 else f"{method.capitalize()} projection",
+        projection_name="Image"
+        if stack["depth"] == 1
+        else f"{method.capitalize()} projection{even}",
     )
     panels = [
         {"channel": str(index), "time": str(time), "title": view.title, "box": view.box}

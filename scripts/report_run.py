@@ -4,7 +4,13 @@ from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def report_run(
-    metrics: str, failures: str, figures: str, page: str, config: dict, versions: dict, light: list
+    metrics: str,
+    failures: str,
+    figures: str,
+    page: str,
+    config: dict,
+    versions: dict,
+    light: list | None = None,
 ) -> None:
     """Write the page.
 
@@ -41,7 +47,9 @@ def report_run(
 
     rows = list(read_table(metrics))
     facts = [
-        json.loads(Path(path).read_text(encoding="utf-8")) for path in light if Path(path).exists()
+        json.loads(Path(path).read_text(encoding="utf-8"))
+        for path in light or ()
+        if Path(path).exists()
     ]
     with Path(metrics).open(encoding="utf-8", newline="") as file:
         columns = next(csv.reader(file, delimiter="\t"))

@@ -22,7 +22,7 @@ _PROJECTIONS = {
 }
 
 
-def write_methods(rows: list[dict], versions: dict[str, str]) -> str:
+def write_methods(rows: list[dict], versions: dict[str, str], light: str = "") -> str:
     """Write the paragraph: each group of samples and channels with its own settings.
 
     Parameters
@@ -31,6 +31,8 @@ def write_methods(rows: list[dict], versions: dict[str, str]) -> str:
         Of the metrics table, as text.
     versions : dict
         Program to version.
+    light : str
+        What was done to the light, in one sentence; "" for nothing.
 
     Returns
     -------
@@ -60,6 +62,8 @@ transform (Soille, Morphological Image Analysis, Springer 2004) with a disk of r
         )
     if images:
         sentences.append(f"Two-dimensional images ({_count(images)}) were taken as they are.")
+    if light:
+        sentences.append(light)
     sentences.append(
         f"The background of each channel was then removed by {_removed(rows)}."
         if rows
@@ -68,7 +72,8 @@ transform (Soille, Morphological Image Analysis, Springer 2004) with a disk of r
     programs = ", ".join(f"{n} {v}" for n, v in versions.items() if n != "clearfield")
     done = f"Processing was done with clearfield {versions.get('clearfield', '')}".rstrip()
     done += f" ({programs})." if programs else "."
-    return " ".join([*sentences, "Grey levels were not rescaled.", done])
+    kept = f"Grey levels were not rescaled{' otherwise' * bool(light)}."
+    return " ".join([*sentences, kept, done])
 
 
 def _is_flat(row: dict) -> bool:

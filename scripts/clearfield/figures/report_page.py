@@ -14,7 +14,7 @@ from ..qc.qc_table import KEYS, VERDICT
 from ..qc.series_taken import one_of_several
 from .advice import Advice, Told, advise, write_sheet, write_yaml
 from .cohort_plot import to_number
-from .light_section import write_light
+from .light_section import say_light, write_light
 from .methods_paragraph import write_methods
 from .page_cards import viewer_styles, write_gallery, write_viewer
 from .page_tables import frame, write_cohort, write_failures, write_overrides, write_table
@@ -113,7 +113,7 @@ def write_page(
     )
     yield from write_cohort(rows)
     yield _ranges(rows)
-    yield _settings(rows, config, versions, told)
+    yield _settings(rows, config, versions, told, say_light(config.get("correct_light"), light))
     yield "</main>\n" + write_viewer()
     yield data("bundle", encode(read_bundle("dt_bundle.js").encode()))
     scripts = ("web/planes.js", "web/viewer.js", "web/blocks.js", "web/page.js")
@@ -319,7 +319,7 @@ def _whole(number: float) -> float:
 
 
 def _settings(
-    rows: list[dict], config: dict, versions: dict[str, str], told: dict[str, Told]
+    rows: list[dict], config: dict, versions: dict[str, str], told: dict[str, Told], light: str
 ) -> str:
     import yaml
 
@@ -329,7 +329,7 @@ def _settings(
     )
     return (
         '<h2 id="methods">Methods, for a paper</h2>\n'
-        f"<blockquote>{text(write_methods(rows, versions))}</blockquote>\n"
+        f"<blockquote>{text(write_methods(rows, versions, light))}</blockquote>\n"
         f'<h2 id="settings">Settings</h2>\n<pre>{text(dumped)}</pre>\n'
         + write_overrides({name: one.cells for name, one in told.items()})
         + '<h2 id="versions">Software</h2>\n'

@@ -67,7 +67,8 @@ class Given(NamedTuple):
         if image.shape != tuple(shape):
             raise ClearfieldError(
                 f"{self.key}: {self.name} has {image.shape[1]} × {image.shape[0]} pixels, but the "
-                f"images have {shape[1]} × {shape[0]}; give one of the same camera and binning"
+                f"images have {shape[1]} × {shape[0]}; give them a group of their own "
+                "(correct_light.group), or a file of the same camera and binning"
             )
         return image
 

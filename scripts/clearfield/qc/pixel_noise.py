@@ -26,7 +26,7 @@ MANY = 0.002
 """ASSUME: a smaller share of stuck pixels does not show in the median that tells the noise."""
 CLEARLY = 3
 """ASSUME: where fewer than three times as many stand out far as stand out somewhat, it is the tail
-of the noise."""
+of the noise. Noise has no such tail below: there, more are enough."""
 FEW = 5
 """ASSUME: a few odd pixels are dust or cosmic rays, and no fault of a detector."""
 
@@ -158,8 +158,8 @@ def stuck_fraction(strips: list[np.ndarray], rounding: float = 0.0) -> float:
     """Give the share of pixels that stand alone, far above or below all of their neighbours.
 
     Light cannot do that (`SPREAD`), but the noise of single photons can, and then there are always
-    more small steps than large ones. So pixels count only where far more of them stand out by over
-    `STANDS_OUT` standard deviations than by half of that up to it.
+    more small steps than large ones. So pixels count only where more of them stand out by over
+    `STANDS_OUT` standard deviations than by half of that up to it (bright ones: far more).
 
     Parameters
     ----------
@@ -195,11 +195,12 @@ def stuck_fraction(strips: list[np.ndarray], rounding: float = 0.0) -> float:
         lone = [_lone_pixels(strip, noise) for strip in strips]
     found = 0
     # Photons come one by one: in the dark, a lone pixel may be as bright as those of an object are.
-    for side, least in enumerate((max(noise, _noise_of_bright(strips)), noise)):
+    sides = (max(noise, _noise_of_bright(strips)), CLEARLY), (noise, 1)
+    for side, (least, clearly) in enumerate(sides):
         heights = np.concatenate([pair[side][0] for pair in lone])
         far = int(np.count_nonzero(heights > STANDS_OUT * least))
         near = int(np.count_nonzero(heights > STANDS_OUT / 2 * least)) - far
-        if far >= FEW and far > CLEARLY * near:
+        if far >= FEW and far > clearly * near:
             found += far
     return found / seen
 
@@ -247,7 +248,10 @@ def _lone_pixels(image: np.ndarray, noise: float) -> list[tuple[np.ndarray, tupl
         level = np.median(ring, axis=0) if len(rows) else np.empty(0)
         # The nearest of eight neighbours is, by noise alone, EXTREME standard deviations off.
         spread = sign * (neighbour - level) - EXTREME * noise
-        alone = spread < SPREAD * sign * (pixel - level)
+        height = sign * (pixel - level)
+        # In a bright part, photons make more noise than the plane has in general.
+        own = 1.4826 * np.median(np.abs(ring - level), axis=0) if len(rows) else level
+        alone = (spread < SPREAD * height) & (height > STANDS_OUT / 2 * own)
         places = rows[alone] + 2, columns[alone] + 2
-        found.append(((sign * (pixel - level))[alone], places))
+        found.append((height[alone], places))
     return found

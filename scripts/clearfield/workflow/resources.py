@@ -179,12 +179,12 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
         most = 256 if decoding else 128
         if projection == "median":
             planes = geometry.depth * plane if geometry.depth > 1 else 10 * plane
-            rows = min(planes, most) if decoding else threads * (80 if plane >= 4 * pixels else 40)
-            return 50 + parts + rows + min(4 * pixels, 128)
+            rows = min(planes, most) if decoding else 45 * threads
+            return 50 + parts + rows + (min(4 * pixels, 128) if decoding else 0)
         running = _RUNNING_BYTES[projection]
         results = min(plane if running is None else running * pixels, most)
         finish = 4 * pixels if projection in ("mean", "std") else 0
-        return 35 + results + min(finish, most) + (parts or 5 * threads)
+        return 35 + results + min(finish, most) + (parts or 10 * threads)
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
     if rule == "correct_light":
