@@ -567,9 +567,7 @@ def write_fields(folder: Path) -> None:
         )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("method", "unit"), [("tophat", "um"), ("dog", "px"), ("rolling_ball", "um")]
-)
+@pytest.mark.parametrize(("method", "unit"), [("tophat", "um"), ("dog", "px")])
 def test_the_advised_settings_pasted_as_they_are_mend_the_flags_of_size(
     browser, runner, method, unit
 ):
@@ -577,13 +575,7 @@ def test_the_advised_settings_pasted_as_they_are_mend_the_flags_of_size(
     folder = runner.folder / "raw"
     folder.mkdir()
     write_fields(folder)
-    sizes = {
-        "tophat": {"radius": 3}, "minmax": {"min_size": 7, "max_size": 7},
-        "dog": {"low_sigma": 1, "high_sigma": 3},
-        "rolling_ball": {"radius": 3},
-    }[method]  # fmt: skip
-    if unit == "um":
-        sizes["radius"] /= 2
+    sizes = {"tophat": {"radius": 1.5}, "dog": {"low_sigma": 1, "high_sigma": 3}}[method]
     runner.config = {
         "samples": "raw/*.tif",
         "subtract_background": {"method": method, "unit": unit, method: sizes},

@@ -84,7 +84,7 @@ def test_a_channel_is_called_what_the_config_calls_it():
     assert [one.key for one in advice] == ["a", "1"]
     written = yaml.safe_load(write_yaml([advice], config))["subtract_background"]["channels"]
     assert written == {
-        "1": {"method": "dog", "dog": {"low_sigma": 1, "high_sigma": 27}},
+        "1": {"method": "dog", "dog": {"low_sigma": 1, "high_sigma": 18}},
         "a": {"tophat": {"radius": 9}},
     }
 

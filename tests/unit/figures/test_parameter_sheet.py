@@ -108,7 +108,7 @@ def test_advised_and_configured_sizes_are_tried_and_marked():
                        for one in sizes_tried)  # fmt: skip
     # As the page of a run advises.
     dog = advised["difference of Gaussians"].marks["advised"]
-    assert (dog["low_sigma"], dog["high_sigma"]) == (1, 3 * radius)
+    assert (dog["low_sigma"], dog["high_sigma"]) == (1, 2 * radius)
     marked = [trial.marks["configured"] for trial, *_ in trials if "configured" in trial.marks]
     assert marked == [{"radius": 11, "smooth": 0}]
     _, others = tried(image.astype("int16"))
