@@ -35,6 +35,8 @@ def assert_close(result, expected, image):
     st.one_of(st.sampled_from([0.5, 1, 2]), st.floats(0.01, 20)), st.integers(0, 99),
 )  # fmt: skip
 def test_it_is_scipys_blur_and_scikit_images_opening(dtype, rows, columns, radius, sigma, seed):
+    # SciPy's filters give values that are not in the image for windows much larger than it is.
+    radius = min(radius, rows, columns)
     image = scene(dtype, (rows, columns), seed)
     smooth, disk = blurred(image, sigma), skimage.morphology.disk(radius)
     exact = image.astype(np.float64)
