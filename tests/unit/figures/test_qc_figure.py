@@ -371,7 +371,7 @@ def test_figure_is_as_wide_as_a_screen(tmp_path):
     figure = draw_figure("a", "b", [view], pixel_um=None, projection_name="Projection")
     save_png(figure, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as file:
-        assert file.size == (1880, 594)
+        assert file.size == (1880, 606)
         assert set(file.info) <= {"dpi"}  # no date, no version of any software
 
 
