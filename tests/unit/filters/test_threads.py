@@ -5,8 +5,7 @@ import threading
 import numpy as np
 import pytest
 from clearfield import difference_of_gaussians, minmax_filter_background, white_tophat
-from clearfield.filters import gaussian, running_extrema
-from clearfield.filters import rolling_ball as ball
+from clearfield.filters import block_minima, gaussian, parallel, running_extrema
 from clearfield.filters.rolling_ball import rolling_ball
 
 
@@ -14,7 +13,7 @@ from clearfield.filters.rolling_ball import rolling_ball
 def started(monkeypatch):
     """The threads beside the caller's own of each part of the work that is shared."""
     counts = []
-    for module in (running_extrema, gaussian, ball):
+    for module in (running_extrema, gaussian, block_minima, parallel):
 
         def count(function, tasks, threads, run_tasks=module.run_tasks):
             counts.append(0)
