@@ -4,7 +4,13 @@ from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def report_run(
-    metrics: str, failures: str, figures: str, page: str, config: dict, versions: dict, light: list
+    metrics: str,
+    failures: str,
+    figures: str,
+    page: str,
+    config: dict,
+    versions: dict,
+    light: list | None = None,
 ) -> None:
     """Write the page.
 
@@ -24,11 +30,16 @@ def report_run(
         Program to version.
     light : list of str
         Files that tell of the light's profiles, of each group one; those that exist are read.
+
+    Standard input tells of the samples: of each a line with a JSON list of its name, its path and
+    its cells of the sheet.
     """
     import csv
     import json
+    import sys
     from pathlib import Path
 
+    from clearfield.figures.advice import read_told
     from clearfield.figures.report_page import write_page
     from clearfield.qc.known_metrics import COLUMNS
     from clearfield.qc.qc_table import read_table
@@ -36,7 +47,9 @@ def report_run(
 
     rows = list(read_table(metrics))
     facts = [
-        json.loads(Path(path).read_text(encoding="utf-8")) for path in light if Path(path).exists()
+        json.loads(Path(path).read_text(encoding="utf-8"))
+        for path in light or ()
+        if Path(path).exists()
     ]
     with Path(metrics).open(encoding="utf-8", newline="") as file:
         columns = next(csv.reader(file, delimiter="\t"))
@@ -47,6 +60,7 @@ def report_run(
         for piece in write_page(
             rows, columns, COLUMNS, failed, config=config, versions=versions,
             figures=Path(figures), page=Path(page), light=facts,
+            told=read_told(line for line in sys.stdin.read().split("\n") if line),
         ):  # fmt: skip
             file.write(piece)
     print(f"{len({row['sample'] for row in rows})} samples, {len(rows)} rows, {len(failed)} failed")

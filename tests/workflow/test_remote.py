@@ -243,27 +243,36 @@ def test_what_is_not_in_s3_is_one_sentence(s3, tmp_path):
         assert sentence in one_sentence(error.value, f"s3://{path}")
 
 
-def test_several_series_of_one_file_are_fetched_once_and_listed_with_their_address(
-    server, tmp_path
-):
+def test_series_of_one_file_are_fetched_once_also_below_the_prefix_of_a_module(server, tmp_path):
     with tifffile.TiffWriter(server.folder / "a.ome.tif", ome=True) as file:
         for number in range(2):
             pixels = np.random.default_rng(number).poisson(100, (3, 64, 64)).astype("u2")
             file.write(pixels, metadata={"axes": "ZYX"})
     url = f"{server.url}/a.ome.tif"
-    runner = Runner(tmp_path / "run")
-    runner.config = {"samples": url}
-    runner.run("--quiet", "progress", "--", "list_inputs")
-    table = (runner.folder / "results/inputs.tsv").read_text().splitlines()
+
+    def run(samples: str, *targets: str) -> str:
+        (tmp_path / "Snakefile").write_text(
+            f"module one:\n    snakefile: {str(ROOT / 'Snakefile')!r}\n    prefix: 'out'\n"
+            f"    config: {{'samples': {samples!r}}}\n\nuse rule * from one as one_*\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *targets], cwd=tmp_path,
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    run(url, "one_list_inputs")
+    table = (tmp_path / "out/results/inputs.tsv").read_text().splitlines()
     assert [row.split("\t")[:3] for row in table[1:]] == [
         ["a__Image0", url, "0"], ["a__Image1", url, "1"],
     ]  # fmt: skip
     server.given.clear()
-    runner.config = {"samples": "results/inputs.tsv"}
-    runner.run()
+    run("out/results/inputs.tsv")
     assert len(server.given) == 1
-    assert len(list((runner.folder / "results/qc").glob("*.png"))) == 2
-    assert not list(runner.folder.glob("results/fetched/*"))
+    assert len(list((tmp_path / "out/results/qc").glob("*.png"))) == 2
+    assert not list(tmp_path.glob("out/results/fetched/*"))
+    assert not (tmp_path / "results").exists()
 
 
 def test_what_fails_on_a_server_is_a_failed_sample_and_a_sentence(server, tmp_path):

@@ -56,6 +56,48 @@ def write_light(light: Sequence[dict], results: str) -> Iterator[str]:
         )
 
 
+def say_light(settings: dict | None, light: Sequence[dict]) -> str:
+    """Say in one sentence what was done to the light, for a methods section.
+
+    Parameters
+    ----------
+    settings : dict, optional
+        ``correct_light`` of the config; None where nothing was corrected.
+    light : sequence of dict
+        As for `write_light`.
+
+    Examples
+    --------
+    >>> say_light({"offset": 100, "flatfield": "none"}, [])
+    "The camera's offset (100 grey levels) was subtracted."
+    >>> say_light(None, [])
+    ''
+    """
+    if not settings:
+        return ""
+    offset = settings["offset"]
+    dark = "the mean of dark frames" if isinstance(offset, str) else f"{offset:g} grey levels"
+    subtracted = f"The camera's offset ({dark}) was subtracted" if offset else ""
+    if settings["flatfield"] == "none":
+        return f"{subtracted}."
+    if settings["flatfield"] != "estimate":
+        divided = f"divided by a given profile of the light ({settings['flatfield']})"
+        return f"{subtracted}, and images were {divided}." if offset else f"Images were {divided}."
+    done = (
+        "divided by the profile of the light that was estimated from the images of their group "
+        "(the model of Peng et al., Nature Communications 8, 14836, 2017, fitted by robust weights)"
+    )
+    text = f"{subtracted}, and images were {done}" if offset else f"Images were {done}"
+    spared = [
+        (one["group"], c["channel"]) for one in light for c in one["channels"] if not c["applied"]
+    ]
+    if spared:
+        names = ", ".join(f"{channel} of {group}" for group, channel in spared[:6])
+        more = f" and {len(spared) - 6} more" if len(spared) > 6 else ""
+        text += f"; not so {names}{more}, where it was even or not certain enough"
+    return f"{text}."
+
+
 def _row(group: str, facts: dict, results: str) -> str:
     link = f'<a href="{results}/light/{quote(group)}.png" target="_blank">{html.escape(group)}</a>'
     cells = [

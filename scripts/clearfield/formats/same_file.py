@@ -3,7 +3,6 @@
 import os
 
 from ..errors import ClearfieldError
-from .remote import is_remote, look_up
 
 
 def fingerprint(path: str | os.PathLike) -> list:
@@ -11,8 +10,11 @@ def fingerprint(path: str | os.PathLike) -> list:
 
     Of a store on a server it is what `look_up` gives as its version.
     """
-    if is_remote(os.fspath(path)):
-        return [look_up(path).version]
+    if "://" in os.fspath(path):
+        from .remote import is_remote, look_up  # here: its import would cost each job 1 ms
+
+        if is_remote(path):
+            return [look_up(path).version]
     status = os.stat(path)  # noqa: PTH116  (a Zarr has many)
     return [status.st_size, status.st_mtime_ns]
 
