@@ -4,7 +4,7 @@ from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def correct_light(
-    projection: str, profile: str, sample: str, corrected: str, settings: dict
+    projection: str, profile: str | None, sample: str, corrected: str, settings: dict
 ) -> None:
     """Write the planes as they would be in even light.
 
@@ -13,7 +13,7 @@ def correct_light(
     projection, sample, corrected
         Paths and name.
     profile : str
-        The profile to divide by, a plane for each channel; "" for none.
+        The profile to divide by, a plane for each channel; None for even light.
     settings : dict
         ``offset``: grey levels, or a file of dark frames; ``flatfield``: "estimate", a file, or
         "none".
@@ -25,7 +25,7 @@ def correct_light(
         corrected_dtype,
         offsets_in,
     )
-    from clearfield.light.given_images import read_given
+    from clearfield.light.given_images import DARK, FLAT, read_given
     from clearfield.results.ometiff import read_ome_tiff, write_ome_tiff
 
     source = read_ome_tiff(projection)
@@ -34,9 +34,9 @@ def correct_light(
     times_dark = offsets_in(how["method"], how["last_plane"] - how["first_plane"] + 1)
     dark = flat = None
     if isinstance(settings["offset"], str):
-        dark = read_given(settings["offset"], "correct_light.offset")
+        dark = read_given(settings["offset"], DARK)
     if profile:
-        flat = read_given(profile, "correct_light.flatfield")
+        flat = read_given(profile, FLAT)
 
     def blocks():
         for channel in range(channels):

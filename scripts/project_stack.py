@@ -14,7 +14,7 @@ def project_stack(
     import numpy as np
     from clearfield import __version__
     from clearfield.errors import ClearfieldError
-    from clearfield.results.ometiff import write_ome_tiff
+    from clearfield.results.ometiff import image_name, write_ome_tiff
     from clearfield.results.whole_files import replacing
     from clearfield.stack import projection as along_z
     from clearfield.stack.description import read_stack
@@ -48,7 +48,7 @@ def project_stack(
         projection, blocks(), shape=(times, channels, height, width),
         dtype=along_z.output_dtype(method, np.dtype(description.dtype)),
         pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
-        provenance=provenance,
+        provenance=provenance, name=image_name(projection),
     )  # fmt: skip
     with replacing(statistics) as temporary:
         temporary.write_text(

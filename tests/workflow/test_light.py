@@ -143,6 +143,18 @@ def test_a_profile_of_an_earlier_run_is_used_again(again):
 
 
 @pytest.mark.second_tier
+def test_dark_frames_alone_are_taken_off(again):
+    dark = np.random.RandomState(9).poisson(100, (5, 40, 48)).astype("u2")
+    tifffile.imwrite(again.folder / "dark frames.tif", dark, photometric="minisblack")
+    again.config["correct_light"] = {"offset": "dark frames.tif"}
+    again.run()
+    exact = plane(again, "projections/s0.ome.tif") - dark.mean(0)
+    assert np.allclose(plane(again, "corrected/s0.ome.tif"), exact, rtol=1e-6)
+    page = (again.folder / "results/report/index.html").read_text("utf-8")
+    assert "offset (the mean of dark frames) was subtracted." in page
+
+
+@pytest.mark.second_tier
 def test_light_of_single_planes_corrects_alike(again):
     again.config["correct_light"]["apply_to"] = "planes"
     jobs = again.run().jobs

@@ -9,6 +9,8 @@ from ..errors import ClearfieldError
 from ..formats.git_lfs import check_pointer
 from ..formats.tiff import open_series
 
+DARK, FLAT = "correct_light.offset", "correct_light.flatfield"
+
 
 class Given(NamedTuple):
     """Images of a file by channel.
@@ -55,6 +57,8 @@ class Given(NamedTuple):
         known, wanted = unique_names(self.channel_names), unique_names(names)[number]
         if wanted in known:
             image = self.images[known.index(wanted)]
+        elif self.key == DARK and len(self.images) == 1:  # one camera for all channels
+            image = self.images[0]
         elif len(self.images) == len(names):
             image = self.images[number]
         else:

@@ -17,7 +17,7 @@ from ..results.ometiff import OmeTiff, read_ome_tiff
 from .choice import choose_planes, judge, split_halves, why_left_out
 from .correction import offsets_in
 from .flatfield import FEWEST_IMAGES, Estimate, coarsen, estimate_gain, expand_gain
-from .given_images import read_given, unique_names
+from .given_images import DARK, read_given, unique_names
 from .stack_planes import MiddlePlanes
 
 _SHOWN = 20  # of the planes that were left out, in the facts
@@ -105,7 +105,7 @@ class Group:
                 name for file in self._files.values() for name in unique_names(file.channel_names)
             )
         )
-        self._dark = read_given(offset, "correct_light.offset") if _is_path(offset) else None
+        self._dark = read_given(offset, DARK) if _is_path(offset) else None
         self._offset = 0.0 if self._dark else float(offset)
 
     def estimate(self, channel: str, threads: int = 1) -> Channel:

@@ -127,8 +127,8 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         return own or next(iter(as_it_stands(run.light.flat)), [])
 
     def profile_path(wildcards, input):
-        """Give the same as text: of no file, "{input:q}" would be no argument at all."""
-        return str(input.profile)
+        """Give the same as JSON: of no file, "{input:q}" would be no argument at all."""
+        return json_text(str(input.profile) or None)
 
     def facts_path(wildcards, input):
         """List what is known of the light, as JSON."""

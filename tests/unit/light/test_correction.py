@@ -96,6 +96,7 @@ def test_dark_frames_are_averaged(tmp_path):
     given = read_given(str(tmp_path / "dark.tif"), "correct_light.offset")
     assert given.images.shape == (1, 4, 5)
     assert (given.images == 100.5).all()
+    assert given.of_channel(NAMES, 1, (4, 5)).mean() == 100.5  # one camera sees all channels
 
 
 def test_what_is_no_tiff_of_grey_images_is_refused(tmp_path):
