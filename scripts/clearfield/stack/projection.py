@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import ClearfieldError
-from ..filters.memory import any_array, new_array
+from ..filters.memory import any_array
 from ..filters.parallel import run_in_turn, run_tasks
 from .description import Stack
+from .lanes import Lane, Rectangle, Worker, mark_missing
 from .planes import Planes
 from .running_results import RUNNING, highest_of
-from .stack_statistics import SAMPLED_ROWS, SamplingSpace, StackStatistics
+from .stack_statistics import SAMPLED_ROWS, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
 # Of rows that are read at a time, and that pass by their results: with smaller ones, threads that
@@ -124,47 +125,6 @@ def project(
                     statistics.append(row)
 
 
-class _Lane:
-    """The results so far of a rectangle of a plane, of one time and channel."""
-
-    def __init__(self, rectangle: "_Rectangle", held: list, found: StackStatistics) -> None:
-        self.rows, self.columns = rectangle
-        self.held, self.found = held, found
-        self.highest, self.saturated = None, 0
-
-    def note_highest(self, rows: np.ndarray) -> None:
-        """Keep the largest value; how many pixels have it where a detector may be full there."""
-        value = highest_of(rows)
-        if self.highest is None or np.isnan(self.highest) or value > self.highest:
-            self.highest, self.saturated = value, 0
-        if value == self.highest and self.found.is_level(value):
-            self.saturated += int(np.count_nonzero(rows == value))
-
-
-class _Worker:
-    """Memory of one thread."""
-
-    def __init__(self, width: int, dtype: np.dtype) -> None:
-        self.sampling = SamplingSpace(width, dtype)
-        self._dtype = dtype
-        self._spaces = {name: np.empty(0, np.uint8) for name in ("read", "native")}
-
-    def space(self, name: str, size: int) -> np.ndarray:
-        """Give the same memory again, or more: uint8."""
-        if len(self._spaces[name]) < size:
-            self._spaces[name] = new_array((size,), np.uint8)
-        return self._spaces[name][:size]
-
-    def native(self, rows: np.ndarray) -> np.ndarray:
-        """Copy rows if the processor cannot work with their type, byte order or address."""
-        if rows.dtype == self._dtype and rows.flags.aligned:
-            return rows
-        space = self.space("native", rows.size * self._dtype.itemsize)
-        copied = space.view(self._dtype).reshape(rows.shape)
-        np.copyto(copied, rows)
-        return copied
-
-
 class _Engine:
     """Lets planes pass by their running results."""
 
@@ -187,8 +147,10 @@ class _Engine:
         self._passed_rows, self._finished_rows = (
             max(1, size // (wide * dtype.itemsize)) for size in (_PASSED_BYTES, _FINISHED_BYTES)
         )
+        # A tenth of the time; parts would have to be decoded again.
+        self._counts_later = method == "max" and planes.in_place
         self._memory: dict[tuple, np.ndarray] = {}  # the same for each pass
-        self._workers = [_Worker(self._width, dtype) for _ in range(self._threads)]
+        self._workers = [Worker(self._width, dtype) for _ in range(self._threads)]
 
     def passes(self) -> Iterator[tuple[list[tuple[int, int]], range]]:
         """Give which times and channels are projected at once, and which of their rows.
@@ -227,14 +189,14 @@ class _Engine:
         else:
             tasks, pieces = self._share_parts(chosen, band), self._decode
             self._planes.prepare()
-        lanes: dict[tuple, _Lane] = {}
+        lanes: dict[tuple, Lane] = {}
         rectangles = list(dict.fromkeys(rectangle for rectangle, _ in tasks))
         for number, rectangle in enumerate(rectangles):
             for place, index in enumerate(chosen):
                 held = self._hold((place, number), rectangle)
-                lanes[index, rectangle] = _Lane(rectangle, held, found[index])
+                lanes[index, rectangle] = Lane(rectangle, held, found[index])
 
-        def work(thread: int, wait: Callable, rectangle: _Rectangle, some: list[int]) -> None:
+        def work(thread: int, wait: Callable, rectangle: Rectangle, some: list[int]) -> None:
             worker = self._workers[thread]
             for piece in some:
                 for index, z, pixels in pieces(piece, rectangle, chosen, worker, found):
@@ -242,6 +204,9 @@ class _Engine:
                     self._pass(lanes[index, rectangle], z, pixels, worker)
 
         run_in_turn(work, tasks, self._threads)
+        if self._counts_later:
+            counted = [(index, lane) for (index, _), lane in lanes.items()]
+            run_tasks(self._count_highest, counted, self._threads)
         results = self._give_results(lanes)
         rectangles.sort(key=lambda rectangle: (rectangle[0].start, rectangle[1].start))
         for time, channel in chosen:
@@ -250,7 +215,7 @@ class _Engine:
                 whole = beside[0] if len(beside) == 1 else np.concatenate(beside, axis=1)
                 yield time, channel, rows.start, rows.stop, whole
 
-    def _hold(self, place: tuple[int, int], rectangle: "_Rectangle") -> list[np.ndarray]:
+    def _hold(self, place: tuple[int, int], rectangle: Rectangle) -> list[np.ndarray]:
         shape = (*self._lead, *map(len, rectangle))
         held = []
         for number, kind in enumerate(self._kinds):
@@ -260,7 +225,7 @@ class _Engine:
             held.append(self._memory[key])
         return held
 
-    def _share_rows(self, band: range) -> list[tuple["_Rectangle", list[int]]]:
+    def _share_rows(self, band: range) -> list[tuple[Rectangle, list[int]]]:
         """Share blocks of rows of a window of planes, so that files are read in their order."""
         least = SAMPLED_ROWS if self._lead else _LEAST_ROWS
         share = min(_BLOCK_BYTES // self._read_row, -(-len(band) // self._threads))
@@ -274,7 +239,7 @@ class _Engine:
         return [(rectangle, some) for some in windows for rectangle in rectangles]
 
     def _read(
-        self, z: int, rectangle: "_Rectangle", chosen: list, worker: _Worker, found: dict
+        self, z: int, rectangle: Rectangle, chosen: list, worker: Worker, found: dict
     ) -> Iterator[tuple[tuple[int, int], int, np.ndarray]]:
         rows, _ = rectangle
         space = worker.space("read", len(rows) * self._read_row)
@@ -283,7 +248,7 @@ class _Engine:
 
     def _share_parts(
         self, chosen: list[tuple[int, int]], band: range
-    ) -> list[tuple["_Rectangle", list[int]]]:
+    ) -> list[tuple[Rectangle, list[int]]]:
         """Share parts, some planes' of a rectangle at a time; few rectangles: one's at a time."""
         starts, shape = self._planes.starts, self._planes.stack.part_shape
         ends = starts + shape
@@ -292,7 +257,7 @@ class _Engine:
             needed |= ((starts[:, :2] <= index) & (index < ends[:, :2])).all(axis=1)
         for axis, wanted in ((2, self._numbers), (3, band)):
             needed &= (starts[:, axis] < wanted.stop) & (wanted.start < ends[:, axis])
-        lanes: dict[_Rectangle, list[int]] = {}
+        lanes: dict[Rectangle, list[int]] = {}
         numbers = np.flatnonzero(needed)
         for number in numbers[np.lexsort(starts[numbers, 4:1:-1].T)].tolist():
             *_, y, x = starts[number].tolist()
@@ -310,7 +275,7 @@ class _Engine:
         ]
 
     def _decode(
-        self, number: int, rectangle: "_Rectangle", chosen: list, worker: _Worker, found: dict
+        self, number: int, rectangle: Rectangle, chosen: list, worker: Worker, found: dict
     ) -> Iterator[tuple[tuple[int, int], int, np.ndarray]]:
         pixels, absent = self._planes.decode(number)
         rows, columns = rectangle
@@ -331,19 +296,31 @@ class _Engine:
                         plane = pixels[time - t, channel - c, at]
                         yield (time, channel), self._numbers.index(z + at), plane
 
-    def _pass(self, lane: _Lane, z: int, pixels: np.ndarray, worker: _Worker) -> None:
+    def _pass(self, lane: Lane, z: int, pixels: np.ndarray, worker: Worker) -> None:
         """Let a rectangle of a plane pass by its results."""
         for top in range(0, len(pixels), self._passed_rows):
             rows = worker.native(pixels[top : top + self._passed_rows])
             if self._dtype.kind == "f":
-                rows = _mark_missing(rows, lane.found)
+                rows = mark_missing(rows, lane.found)
             held = [array[..., top : top + len(rows), :] for array in lane.held]
             (self._step if z else self._start)(held, rows, z)
             first = lane.rows.start + top
             lane.found.sample(z, first, rows, worker.sampling, lane.columns.start)
-            lane.note_highest(rows)
+            if not self._counts_later:
+                lane.note_highest(rows)
 
-    def _give_results(self, lanes: dict[tuple, _Lane]) -> dict[tuple, np.ndarray]:
+    def _count_highest(self, index: tuple[int, int], lane: Lane) -> None:
+        """Count the pixels of the largest value where it is reached, if it may be saturation."""
+        lane.highest = level = highest_of(lane.held[0])
+        if not lane.found.is_level(level):
+            return
+        at = lane.rows.start + np.flatnonzero((lane.held[0] == level).any(axis=1))
+        for some in np.split(at, np.flatnonzero(np.diff(at) > SAMPLED_ROWS) + 1):
+            for z in self._numbers:
+                rows = self._planes.rows((*index, z), int(some[0]), int(some[-1]) + 1)
+                lane.saturated += int(np.count_nonzero(rows == level))
+
+    def _give_results(self, lanes: dict[tuple, Lane]) -> dict[tuple, np.ndarray]:
         for lane in lanes.values():
             lane.found.count(lane.highest, lane.saturated)
         results = {key: lane.held[0] for key, lane in lanes.items()}
@@ -368,9 +345,6 @@ class _Engine:
         return results
 
 
-_Rectangle = tuple[range, range]  # rows, columns
-
-
 def _cut(values: list, length: int) -> list[list]:
     """Cut a list into pieces.
 
@@ -380,11 +354,3 @@ def _cut(values: list, length: int) -> list[list]:
     [[1, 2], [3]]
     """
     return [values[at : at + length] for at in range(0, len(values), length)]
-
-
-def _mark_missing(rows: np.ndarray, statistics: StackStatistics) -> np.ndarray:
-    finite = np.isfinite(rows)
-    if finite.all():
-        return rows
-    statistics.count_missing(rows.size - int(np.count_nonzero(finite)))
-    return np.where(finite, rows, rows.dtype.type(np.nan))
