@@ -39,6 +39,7 @@ rule all:
         for_samples("results/projections/{sample}.ome.tif"),
         for_samples("results/subtracted/{sample}.ome.tif"),
         for_samples("results/qc/{sample}.png"),
+        for_samples("results/qc/planes/{sample}"),
         for_samples("results/stacks/{sample}.ome.tif", "load_stack", "keep"),
         for_samples(
             "results/backgrounds/{sample}.ome.tif",

@@ -9,12 +9,13 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
 
     import numpy as np
     from clearfield import __version__
-    from clearfield.results.ometiff import write_ome_tiff
+    from clearfield.results.ometiff import image_name, write_ome_tiff
     from clearfield.stack.description import read_stack
 
     description = read_stack(stack)
     write_ome_tiff(
-        kept, description.open().blocks(threads), shape=description.shape, dtype=description.dtype,
+        kept, description.open().blocks(threads), name=image_name(kept),
+        shape=description.shape, dtype=description.dtype,
         pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
         provenance={
             "source": description.source,

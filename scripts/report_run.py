@@ -30,11 +30,16 @@ def report_run(
         Program to version.
     light : list of str
         Files that tell of the light's profiles, of each group one; those that exist are read.
+
+    Standard input tells of the samples: of each a line with a JSON list of its name, its path and
+    its cells of the sheet.
     """
     import csv
     import json
+    import sys
     from pathlib import Path
 
+    from clearfield.figures.advice import read_told
     from clearfield.figures.report_page import write_page
     from clearfield.qc.known_metrics import COLUMNS
     from clearfield.qc.qc_table import read_table
@@ -55,6 +60,7 @@ def report_run(
         for piece in write_page(
             rows, columns, COLUMNS, failed, config=config, versions=versions,
             figures=Path(figures), page=Path(page), light=facts,
+            told=read_told(line for line in sys.stdin.read().split("\n") if line),
         ):  # fmt: skip
             file.write(piece)
     print(f"{len({row['sample'] for row in rows})} samples, {len(rows)} rows, {len(failed)} failed")

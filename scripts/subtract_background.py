@@ -39,7 +39,7 @@ def subtract_background(
         "subtract_background": {"channels": channels, "output": output | {"dtype": dtype.name}}
     }
     write_ome_tiff(
-        subtracted, blocks(), shape=source.shape, dtype=dtype, provenance=provenance,
+        subtracted, blocks(), name=sample, shape=source.shape, dtype=dtype, provenance=provenance,
         pixel_size_um=source.pixel_size_um, channel_names=source.channel_names,
     )  # fmt: skip
     done = provenance["subtract_background"] | {"clipped": clipped, "provenance": source.provenance}

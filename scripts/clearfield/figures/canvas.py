@@ -7,6 +7,7 @@ the figure, from its upper left corner; nothing is laid out by measuring text.
 from __future__ import annotations
 
 import gc
+import math
 import unicodedata
 import warnings
 from collections.abc import Iterator
@@ -40,9 +41,24 @@ def new_figure(width: int, height: int) -> Figure:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     matplotlib.rcParams.update(_STYLE)
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(inches(width), inches(height)), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def inches(pixels: int) -> float:
+    """Give a length of which every matplotlib makes so many pixels.
+
+    16.08 × 100 is 1607.9999999999998 as a float, of which matplotlib 3.11.0 makes 1607 pixels and
+    3.11.2 makes 1608.
+
+    Examples
+    --------
+    >>> int(16.08 * 100), int(inches(1608) * 100)
+    (1607, 1608)
+    """
+    length = pixels / DPI
+    return length if int(length * DPI) == pixels else math.nextafter(length, math.inf)
 
 
 # Whatever a person's own matplotlibrc says, the figures look the same.
@@ -103,15 +119,32 @@ def _quick_import() -> Iterator[None]:
             gc.enable()
 
 
-def save_png(figure: Figure, path: str | Path) -> None:
-    """Draw a figure and write it as PNG: the same figure gives the same bytes."""
+def save_png(figure: Figure, path: str | Path, told: dict[str, object] | None = None) -> None:
+    """Draw a figure and write it as PNG: the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure, path
+        What, and where.
+    told : dict, optional
+        What the file says of itself: its text by keyword, as JSON where it is no text.
+    """
     with replacing(path) as temporary, temporary.open("wb") as file:
-        write_png(figure, file)
+        write_png(figure, file, told)
 
 
-def write_png(figure: Figure, file: BinaryIO) -> None:
+def write_png(figure: Figure, file: BinaryIO, told: dict[str, object] | None = None) -> None:
     """Draw a figure into an open file."""
+    import json
+
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    for keyword, value in (told or {}).items():
+        text.add_itxt(
+            keyword, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        )
 
     with warnings.catch_warnings():
         # A glyph that no font here has is drawn as a box; the name stands in the table anyway.
@@ -119,7 +152,7 @@ def write_png(figure: Figure, file: BinaryIO) -> None:
         figure.canvas.draw()
     pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     # Level 1 takes half the time of the default 6, and the file is no larger.
-    pixels.save(file, "PNG", compress_level=1, dpi=(DPI, DPI))
+    pixels.save(file, "PNG", compress_level=1, dpi=(DPI, DPI), pnginfo=text)
 
 
 def add_pixels(figure: Figure, rgba: np.ndarray, x: int, y: int) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from ..methods.known_methods import method_of
+from .advice import SIZE
 
 _PROJECTIONS = {
     "max": "maximum intensity projection",
@@ -19,7 +20,6 @@ _PROJECTIONS = {
     "std": "projection of the standard deviation",
     "median": "median projection",
 }
-_SIZE = re.compile(r"(\w+) ([^ ;]+) px(?: \(([^ ;]+) µm\))?")
 
 
 def write_methods(rows: list[dict], versions: dict[str, str], light: str = "") -> str:
@@ -118,7 +118,7 @@ def _name_projection(rows: list[dict]) -> str:
 
 def _removed(rows: list[dict]) -> str:
     def setting(row: dict, unit: int) -> tuple:
-        sizes = _SIZE.findall(row.get("sizes", ""))
+        sizes = SIZE.findall(row.get("sizes", ""))
         options = tuple(_options(row).items())
         return row["method"], _is_light(row), tuple((s[0], s[unit]) for s in sizes), options
 
@@ -140,7 +140,7 @@ def _name_method(rows: list[dict]) -> str:
     method = method_of(rows[0])
     spans: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in method.SIZES}
     for row in rows:
-        for name, px, um in _SIZE.findall(row.get("sizes", "")):
+        for name, px, um in SIZE.findall(row.get("sizes", "")):
             spans[name][0].append(px)
             spans[name][1].append(um)
     sizes = {}

@@ -70,8 +70,7 @@ def rolling_ball(
     smooth : bool
         False is "Disable smoothing" in ImageJ.
     paraboloid : bool
-        Whether to slide a paraboloid of the ball's curvature at its top instead. It is slower here
-        than in ImageJ: its lines go in lockstep.
+        Whether to slide a paraboloid of the ball's curvature at its top instead.
     threads : int, optional
         At most; default: the CPUs that this process may use. Fewer work where more would not
         help. The result has the same bits on any number.

@@ -13,7 +13,6 @@ from .thirdparty import explained, import_reader
 
 # Of JPEG, JPEG XR and zstd, the last behind one to three bytes of its own.
 _BEGINNINGS = re.compile(rb"^\xff\xd8\xff|^II\xbc|\x28\xb5\x2f\xfd")
-_CACHED = 1 << 16  # values put together at a time
 _UNCOMPRESSED, _JPEG, _LZW, _JPEG_XR, _ZSTD_0, _ZSTD_1 = 0, 1, 2, 4, 5, 6
 
 
@@ -163,10 +162,9 @@ def unpack_bytes(raw: np.ndarray, space: np.ndarray) -> np.ndarray:
     [1, 258, 3]
     """
     low, high = raw[: raw.size // 2], raw[raw.size // 2 :]
+    # Whole planes: threads that ask for each other's lock 200 times a plane only wait.
     values = space.view("<u2")
-    for start in range(0, low.size, _CACHED):  # four times as fast as all at once
-        block = values[start : start + _CACHED]
-        block[:] = high[start : start + _CACHED]
-        block <<= 8
-        block |= low[start : start + _CACHED]
+    np.copyto(values, high)
+    np.left_shift(values, 8, out=values)
+    np.bitwise_or(values, low, out=values)
     return space

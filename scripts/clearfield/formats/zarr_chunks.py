@@ -167,18 +167,33 @@ def make_decoder(codec: dict, files: list[str], read: ReadBytes) -> Decode:
             if not length and os.path.exists(file):  # noqa: PTH110  (a Zarr has many)
                 raise ClearfieldError(changed(file))
             return None
-        check_raw(file, known)
         with explained(codec["store"], _KIND):
             if codec["compressor"] is None:
+                check_raw(file, known)
                 pixels = decode_bytes(where[5:])
+                check_raw(file, known)
             else:
-                with open(file, "rb", buffering=0) as stream:  # noqa: PTH123
-                    stream.seek(offset)
-                    pixels = decode_bytes(stream.read(length))
-        check_raw(file, known)
+                pixels = decode_bytes(_read(file, known, offset, length))
         return pixels.transpose(axes)
 
     return decode
+
+
+def _read(file: str, known: list[int], offset: int, length: int) -> bytes:
+    """Read from the file of a chunk, which has to be the one that was described."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except FileNotFoundError:
+        check_raw(file, known)  # says that it is gone
+        raise
+    try:
+        data = os.pread(descriptor, length, offset)
+        status = os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+    if [status.st_size, status.st_mtime_ns] != known:
+        raise ClearfieldError(changed(file))
+    return data
 
 
 def _by_imagecodecs(codec: dict):

@@ -2,9 +2,12 @@
 
 import ast
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+
+_WEB = re.compile(r"web/[\w.]+\.(js|css)")  # what a page holds beside what Python writes
 
 
 @cache
@@ -35,8 +38,9 @@ def code_files(
     """List a script and the modules of `clearfield` that it imports, directly or not, anywhere.
 
     Of a module that imports by name (`import_module`), every string that names a module of its own
-    room counts, also those in modules of that room that it imports. `exists` tells whether there is
-    a file; it may bring it there first.
+    room counts, also those in modules of that room that it imports. So does, in any module, a
+    string that names a script or style of a page beside it, such as "web/page.js". `exists` tells
+    whether there is a file; it may bring it there first.
     """
     package = Path(folder) / "clearfield"
     files = {Path(folder) / f"{script}.py"}
@@ -55,7 +59,12 @@ def _imported(path: Path, package: Path, exists: Callable[[Path], bool]) -> tupl
     text = path.read_text(encoding="utf-8")
     # The package itself imports lazily what is asked of it: see `_exported`.
     by_name = "import_module(" in text and path != package / "__init__.py"
+    if path.suffix != ".py":
+        return ()
     for node in ast.walk(ast.parse(text)):
+        if inside and isinstance(node, ast.Constant) and _WEB.fullmatch(str(node.value)):
+            found += [file for file in [path.parent / node.value] if exists(file)]
+            continue
         if by_name and isinstance(node, ast.Constant):
             found += _named(node, path, exists)
             continue

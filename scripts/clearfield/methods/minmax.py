@@ -43,14 +43,28 @@ def has_float_background(channel: dict) -> bool:
     return bool(channel.get("smooth"))
 
 
-def held_bytes(options: dict) -> int:
-    """Give the bytes for each pixel of the whole plane that are held in memory."""
+def held_mb(options: dict, pixels: float) -> float:
+    """Give what it holds of a plane of so many 2**20 pixels beside what all hold, in MB."""
     return 0  # a block of rows at a time
 
 
 def qc_radius(channel: dict) -> float:
     """Give the size that QC compares with the objects' radius, px."""
     return (channel["min_size"] - 1) / 2
+
+
+def advise(radius: int, used: dict) -> dict:
+    """Give the sizes, px, that keep objects for which a disk of `radius` px is large enough.
+
+    A square of the disk's diameter holds the disk. A maximum filter that was left out stays so.
+
+    Examples
+    --------
+    >>> advise(5, {"min_size": 25, "max_size": 25}), advise(5, {"min_size": 25, "max_size": 1})
+    ({'min_size': 11, 'max_size': 11}, {'min_size': 11, 'max_size': 1})
+    """
+    window = 2 * radius + 1
+    return {"min_size": window, "max_size": window if used.get("max_size") != 1 else 1}
 
 
 def blocks(image, channel: dict, threads: int | None):

@@ -33,14 +33,19 @@ def has_float_background(channel: dict) -> bool:
     return False
 
 
-def held_bytes(options: dict) -> int:
-    """Give the bytes for each pixel of the whole plane that are held in memory."""
+def held_mb(options: dict, pixels: float) -> float:
+    """Give what it holds of a plane of so many 2**20 pixels beside what all hold, in MB."""
     return 0  # a block of rows at a time
 
 
 def qc_radius(channel: dict) -> float:
     """There is no size to compare: NaN."""
     return math.nan
+
+
+def advise(radius: int, used: dict) -> dict:
+    """There are no sizes to advise."""
+    return {}
 
 
 def blocks(image, channel: dict, threads: int | None):

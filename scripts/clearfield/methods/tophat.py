@@ -34,14 +34,19 @@ def has_float_background(channel: dict) -> bool:
     return bool(channel.get("smooth"))
 
 
-def held_bytes(options: dict) -> int:
-    """Give the bytes for each pixel of the whole plane that are held in memory."""
+def held_mb(options: dict, pixels: float) -> float:
+    """Give what it holds of a plane of so many 2**20 pixels beside what all hold, in MB."""
     return 0  # a block of rows at a time
 
 
 def qc_radius(channel: dict) -> float:
     """Give the size that QC compares with the objects' radius, px."""
     return channel["radius"]
+
+
+def advise(radius: int, used: dict) -> dict:
+    """Give the sizes, px, that keep objects for which a disk of `radius` px is large enough."""
+    return {"radius": radius}
 
 
 def blocks(image, channel: dict, threads: int | None):

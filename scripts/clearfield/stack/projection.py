@@ -19,8 +19,11 @@ from .running_results import RUNNING, highest_of
 from .stack_statistics import SAMPLED_ROWS, SamplingSpace, StackStatistics
 
 METHODS = ("max", "mean", "sum", "min", "std", "median")
-_BLOCK_BYTES = 1 << 20  # of rows that are read at a time
-_CACHED_BYTES = 1 << 19  # of rows that pass by their results at a time
+# Of rows that are read at a time, and that pass by their results: with smaller ones, threads that
+# ask for each other's lock after each call take up to twice as long.
+_BLOCK_BYTES = 1 << 22
+_PASSED_BYTES = 1 << 22
+_FINISHED_BYTES = 1 << 19  # of rows whose result is computed at a time
 _WINDOW_BYTES = 1 << 26  # of planes passed before the next block of rows begins
 _LEAST_ROWS = 8 * SAMPLED_ROWS  # of a block
 _WINDOW_PARTS = 4  # the same for parts
@@ -181,7 +184,9 @@ class _Engine:
             self._width * pixel_bytes, self._width * planes.stored.itemsize
         )  # fmt: skip
         wide = self._width if planes.in_place else min(stack.part_shape[4], self._width)
-        self._cached_rows = max(1, _CACHED_BYTES // (wide * dtype.itemsize))
+        self._passed_rows, self._finished_rows = (
+            max(1, size // (wide * dtype.itemsize)) for size in (_PASSED_BYTES, _FINISHED_BYTES)
+        )
         self._memory: dict[tuple, np.ndarray] = {}  # the same for each pass
         self._workers = [_Worker(self._width, dtype) for _ in range(self._threads)]
 
@@ -328,13 +333,12 @@ class _Engine:
 
     def _pass(self, lane: _Lane, z: int, pixels: np.ndarray, worker: _Worker) -> None:
         """Let a rectangle of a plane pass by its results."""
-        for top in range(0, len(pixels), self._cached_rows):
-            rows = worker.native(pixels[top : top + self._cached_rows])
+        for top in range(0, len(pixels), self._passed_rows):
+            rows = worker.native(pixels[top : top + self._passed_rows])
             if self._dtype.kind == "f":
                 rows = _mark_missing(rows, lane.found)
             held = [array[..., top : top + len(rows), :] for array in lane.held]
             (self._step if z else self._start)(held, rows, z)
-            # It is in the cache now.
             first = lane.rows.start + top
             lane.found.sample(z, first, rows, worker.sampling, lane.columns.start)
             lane.note_highest(rows)
@@ -351,14 +355,14 @@ class _Engine:
             }
 
         def finish(key: tuple, top: int) -> None:
-            rows = slice(top, top + self._cached_rows)
+            rows = slice(top, top + self._finished_rows)
             held = [array[..., rows, :] for array in lanes[key].held]
             results[key][rows] = self._finish(held, len(self._numbers))
 
         tasks = [
             (key, top)
             for key, lane in lanes.items()
-            for top in range(0, len(lane.rows), self._cached_rows)
+            for top in range(0, len(lane.rows), self._finished_rows)
         ]
         run_tasks(finish, tasks, self._threads)
         return results

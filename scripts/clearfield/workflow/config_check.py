@@ -281,14 +281,17 @@ def _impossible_ranges(config: dict) -> Iterable[str]:
         )
     for key in ("min_sizes", "max_sizes"):
         for size in config["explore_parameters"][key]:
-            if size % 2 == 0:
+            if size % 2 == 0 and config["subtract_background"]["unit"] == "px":
                 yield (
                     f"explore_parameters.{key} has {size}, but a window has a middle pixel: "
                     f"take {size - 1} or {size + 1}"
                 )
     grey = config["plot_qc"]["range"]
-    if grey != "auto" and grey[0] >= grey[1]:
-        yield f"plot_qc.range is {grey}, but its first value must be smaller than its second"
+    named = grey if isinstance(grey, dict) else {"": grey}
+    for name, pair in named.items():
+        if pair != "auto" and pair[0] >= pair[1]:
+            key = f"plot_qc.range.{name}" if name != "" else "plot_qc.range"
+            yield f"{key} is {pair}, but its first value must be smaller than its second"
 
 
 def split_key(key: str) -> list[str]:

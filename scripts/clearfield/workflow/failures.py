@@ -292,7 +292,8 @@ def finish_failed_run(
     scripts : Path
         The folder of the scripts; the summary and the page are made by their own functions.
     page_settings : dict, optional
-        Arguments of summarize_qc and of report_run by name; without them no page is made.
+        Arguments of summarize_qc and of report_run by name; without them no page is made. Of
+        report_run also ``samples``, the lines that tell of them.
     tables : collection of str
         What summarize_qc is to read of all samples, a line each (`Run.tables`).
     fetched : mapping of str, optional, `Run.fetched_as`
@@ -328,10 +329,15 @@ def _summarize(
 
 
 def _make_page(scripts: Path, tables: list[str], page_settings: dict) -> None:
-    summary, page = page_settings["summarize_qc"], page_settings["report_run"]
+    summary, page = page_settings["summarize_qc"], dict(page_settings["report_run"])
+    samples = page.pop("samples")
     steps = (
         ("summarize_qc", summary | {"metrics": str(PARTIAL)}, "\n".join(tables) + "\n"),
-        ("report_run", page | {"metrics": str(PARTIAL), "failures": str(FAILURES)}, ""),
+        (
+            "report_run",
+            page | {"metrics": str(PARTIAL), "failures": str(FAILURES)},
+            "\n".join(samples),
+        ),
     )
     for script, values, text in steps:
         arguments = []

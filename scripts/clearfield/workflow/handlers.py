@@ -136,6 +136,7 @@ def fail(run: Run) -> None:
                 "figures": "results/qc",
                 "page": "results/report/index.html",
                 "config": run.settings_in_use,
+                "samples": run.told,
                 "versions": run.versions,
                 "light": json_text(run.light.facts),
             },

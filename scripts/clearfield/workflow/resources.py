@@ -195,7 +195,7 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     filters = {method_of(choice) for choice in _choices(config["subtract_background"])}
     dog = any(method.COMPUTES_IN_FLOAT for method in filters)
     other = not all(method.COMPUTES_IN_FLOAT for method in filters)
-    whole = pixels * max(_held_bytes(config["subtract_background"]))
+    whole = max(_held_mb(config["subtract_background"], pixels))
     smooth = _smooths(config["subtract_background"])
     if rule == "plot_qc":
         # From 256 MB on, planes are tiled, and read by rows; below, they are mapped.
@@ -209,9 +209,9 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     return 35 + max(banded, whole, blurred, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
 
 
-def _held_bytes(settings: dict) -> list[int]:
-    """Give what each method in use holds of a whole plane, in bytes a pixel."""
-    return [method.held_bytes(sizes) for method, sizes in _in_use(settings)]
+def _held_mb(settings: dict, pixels: float) -> list[float]:
+    """Give what each method in use holds of a plane of so many 2**20 pixels, in MB."""
+    return [method.held_mb(sizes, pixels) for method, sizes in _in_use(settings)]
 
 
 def _smooths(settings: dict) -> bool:

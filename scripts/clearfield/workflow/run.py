@@ -149,6 +149,18 @@ class Run:
         """List what `table_of` gives for all samples."""
         return [self.table_of(name) for name in self.samples]
 
+    @property
+    def told(self) -> list[str]:
+        """List what the page is told of each sample: name, path and cells of the sheet, as JSON.
+
+        Of the embedded example the path is left out: no page may say where the clone lies.
+        """
+        here = not self.example_elsewhere
+        return [
+            json.dumps([name, sample.path if here else "", dict(sample.cells)], ensure_ascii=False)
+            for name, sample in self.samples.items()
+        ]
+
     def samples_with(self, rule: str | None = None, key: str | None = None) -> list[str]:
         """List the samples, or those whose config sets ``rule.key`` to true."""
         return [
@@ -165,13 +177,12 @@ class Run:
 
     @property
     def explore_settings(self) -> dict:
-        """Give what explore_parameters is handed: its sizes, and the sign of the sample."""
-        config = self._resolve(self.samples[self.explored].cells)[0]
+        """Give what explore_parameters is handed: its sizes, and the settings of the sample."""
+        config, rules = self._resolve(self.samples[self.explored].cells)
         settings = {
             key: value for key, value in config["explore_parameters"].items() if key != "sample"
         }
-        light = config["subtract_background"]["light_background"]
-        return settings | {"light_background": light}
+        return settings | {"subtract_background": json.loads(rules["subtract_background"])}
 
     @property
     def raw_files(self) -> list[str]:
@@ -199,6 +210,9 @@ class Run:
     def settings_in_use(self) -> dict:
         """Give the config without what has no effect, as the page of the run shows it."""
         rules = {rule: json.loads(text) for rule, text in rule_settings(self.config).items()}
+        subtract = self.config["subtract_background"]
+        rules["subtract_background"]["save_background"] = subtract["save_background"]
+        rules["plot_qc"] = self.config["plot_qc"]
         before = {"correct_light": self.config["correct_light"]}
         return {
             "samples": self.config["samples"],

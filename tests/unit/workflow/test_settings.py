@@ -115,6 +115,8 @@ def test_the_reference_has_every_key_with_its_default():
         ({"load_stack__pixel_size_um": {"x": 1, "w": 2}}, ["pixel_size_um.w"]),
         ({"plot_qc__range": [5, 1]}, ["range is [5, 1]"]),
         ({"plot_qc__range": "full"}, ["full", "auto"]),
+        ({"plot_qc__range": {"GFP": [5, 1]}}, ["plot_qc.range.GFP is [5, 1]"]),
+        ({"plot_qc__range": {"GFP": [5]}}, ["plot_qc.range.GFP is [5]"]),
         ({"samples": 3}, ["samples is 3", "text"]),
     ],
 )  # fmt: skip

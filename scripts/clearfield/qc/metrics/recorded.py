@@ -17,6 +17,7 @@ COLUMNS = {
     "projection": "the method of the projection, and its planes where not all were taken",
     "light_background": "1 where dark objects on a light background were looked for, else 0",
     "sizes": "the sizes of the method by name, px and, where the calibration is known, µm",
+    "unit": "how sizes are given in the config, px or um",
     "series": "which series, from 0, of a file that holds several",
     "unused_channels": "channels that the config has settings for, and the file has not",
 }
