@@ -158,7 +158,9 @@ def test_dark_frames_alone_are_taken_off(again):
 def test_light_of_single_planes_corrects_alike(again):
     again.config["correct_light"]["apply_to"] = "planes"
     jobs = again.run().jobs
-    assert jobs == {"load_stack": 5, GROUP: 2} | dict.fromkeys(REST, 5) | SUMMARY
+    assert (
+        jobs == {"load_stack": 5, "project_stack": 5, GROUP: 2} | dict.fromkeys(REST, 5) | SUMMARY
+    )
     assert abs(plane(again, "light/one_channel-0.ome.tif").mean(0) / SLOPE - 1).max() < 0.05
     assert again.run().jobs == {}
 
