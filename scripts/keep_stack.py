@@ -2,8 +2,6 @@
 
 from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
-_BLOCK_BYTES = 1 << 24  # of the rows that are read at a time
-
 
 def keep_stack(stack: str, kept: str, threads: int) -> None:
     """Write every plane, axes T, C, Z, Y, X, as it was loaded."""
@@ -11,23 +9,13 @@ def keep_stack(stack: str, kept: str, threads: int) -> None:
 
     import numpy as np
     from clearfield import __version__
-    from clearfield.results.ometiff import write_ome_tiff
+    from clearfield.results.ometiff import image_name, write_ome_tiff
     from clearfield.stack.description import read_stack
 
     description = read_stack(stack)
-    planes = description.open(stack)
-    height = description.shape[3]
-    step = max(1, _BLOCK_BYTES * height // description.plane_bytes)
-
-    def blocks():
-        for index in np.ndindex(description.shape[:3]):
-            for first in range(0, height, step):
-                last = min(first + step, height)
-                yield *index, first, last, planes.rows(index, first, last)
-        planes.check()
-
     write_ome_tiff(
-        kept, blocks(), shape=description.shape, dtype=description.dtype,
+        kept, description.open().blocks(threads), name=image_name(kept),
+        shape=description.shape, dtype=description.dtype,
         pixel_size_um=description.pixel_size_um, channel_names=description.channel_names,
         provenance={
             "source": description.source,

@@ -1,19 +1,24 @@
-"""Describe the stack of one sample, and decode it where it cannot be used in place."""
+"""Describe the stack of one sample."""
 
 from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
-def load_stack(path: str, sample: str, stack: str, settings: dict, threads: int) -> None:
-    """Write to `stack` where the planes of `path` lie, or the decoded planes themselves."""
+def load_stack(
+    path: str, sample: str, stack: str, settings: dict, fetched: str | None = None
+) -> None:
+    """Write to `stack` where the planes of `path` lie, or the parts that they are encoded in.
+
+    `fetched` is where a file was copied to whose path is an address.
+    """
     from clearfield.stack.loading import load
 
-    found = load(path, stack, settings, threads=threads)
-    how = "decoded" if found.files == [""] else "used in place"
+    found = load(fetched or path, stack, settings, copied=bool(fetched))
+    how = "used in place" if found.offsets else "to be decoded"
     source = found.source
     if "series_in_file" in source:
         print(
-            f"{sample}: series {source['series']} of {source['series_in_file']}, counted from 0; "
-            "for all of them set load_stack.series: all"
+            f"{sample}: series {source['series']} of {source['series_in_file']}, counted from 0 "
+            "(load_stack.series: all takes each of them)"
         )
     for note in source.get("notes", ()):
         print(f"{sample}: {note}")

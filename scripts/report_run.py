@@ -4,7 +4,13 @@ from clearfield.jobs.job import run_job  # first: it limits numpy's threads
 
 
 def report_run(
-    metrics: str, failures: str, figures: str, page: str, config: dict, versions: dict
+    metrics: str,
+    failures: str,
+    figures: str,
+    page: str,
+    config: dict,
+    versions: dict,
+    light: list | None = None,
 ) -> None:
     """Write the page.
 
@@ -22,16 +28,29 @@ def report_run(
         The resolved config of the run.
     versions : dict
         Program to version.
+    light : list of str
+        Files that tell of the light's profiles, of each group one; those that exist are read.
+
+    Standard input tells of the samples: of each a line with a JSON list of its name, its path and
+    its cells of the sheet.
     """
     import csv
+    import json
+    import sys
     from pathlib import Path
 
+    from clearfield.figures.advice import read_told
     from clearfield.figures.report_page import write_page
     from clearfield.qc.known_metrics import COLUMNS
     from clearfield.qc.qc_table import read_table
     from clearfield.results.whole_files import replacing
 
     rows = list(read_table(metrics))
+    facts = [
+        json.loads(Path(path).read_text(encoding="utf-8"))
+        for path in light or ()
+        if Path(path).exists()
+    ]
     with Path(metrics).open(encoding="utf-8", newline="") as file:
         columns = next(csv.reader(file, delimiter="\t"))
     failed = []
@@ -40,7 +59,8 @@ def report_run(
     with replacing(page) as temporary, temporary.open("w", encoding="utf-8") as file:
         for piece in write_page(
             rows, columns, COLUMNS, failed, config=config, versions=versions,
-            figures=Path(figures), page=Path(page),
+            figures=Path(figures), page=Path(page), light=facts,
+            told=read_told(line for line in sys.stdin.read().split("\n") if line),
         ):  # fmt: skip
             file.write(piece)
     print(f"{len({row['sample'] for row in rows})} samples, {len(rows)} rows, {len(failed)} failed")

@@ -23,7 +23,7 @@ def save_background(
                     yield time, index, first, last, block.astype(dtype, copy=False)
 
     write_ome_tiff(
-        background, blocks(), shape=source.shape, dtype=dtype,
+        background, blocks(), name=sample, shape=source.shape, dtype=dtype,
         pixel_size_um=source.pixel_size_um, channel_names=source.channel_names,
         provenance=source.provenance | {"save_background": {"channels": channels}},
     )  # fmt: skip

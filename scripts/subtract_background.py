@@ -9,7 +9,7 @@ def subtract_background(
     """Write the background-free planes and a summary of what was done to them."""
     import json
 
-    from clearfield.methods.channels import resolve_channels
+    from clearfield.methods.channels import resolve_channels, unused_channels
     from clearfield.methods.subtraction import output_dtype, subtract_blocks
     from clearfield.results.ometiff import read_ome_tiff, write_ome_tiff
     from clearfield.results.whole_files import replacing
@@ -39,10 +39,13 @@ def subtract_background(
         "subtract_background": {"channels": channels, "output": output | {"dtype": dtype.name}}
     }
     write_ome_tiff(
-        subtracted, blocks(), shape=source.shape, dtype=dtype, provenance=provenance,
+        subtracted, blocks(), name=sample, shape=source.shape, dtype=dtype, provenance=provenance,
         pixel_size_um=source.pixel_size_um, channel_names=source.channel_names,
     )  # fmt: skip
     done = provenance["subtract_background"] | {"clipped": clipped, "provenance": source.provenance}
+    if unused := unused_channels(settings, source.channel_names):
+        done["unused_channels"] = unused
+        print(f"{sample}: settings of channels that it does not have: {', '.join(unused)}")
     with replacing(summary) as temporary:
         temporary.write_text(
             json.dumps(done, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

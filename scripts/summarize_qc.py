@@ -9,10 +9,10 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
     Parameters
     ----------
     folder : str
-        Of the samples' tables; what else lies there belongs to removed samples and is named.
+        Where the samples' tables lie; what else does belongs to removed samples and is named.
     metrics : str
         The table to write. Rows stand in the order of standard input, which names the samples'
-        tables, a path a line. They pass one at a time, twice: the first time for what is usual in
+        tables, one a line. They pass one at a time, twice: the first time for what is usual in
         this run, so that 10,000 need little more memory than one.
         Behind a tab may stand the columns of the user's own sheet, as JSON.
     settings : dict
@@ -30,7 +30,7 @@ def summarize_qc(folder: str, metrics: str, settings: dict) -> None:
 
     # A name of old may hold a tab; the columns are an object of JSON.
     lines = [line.partition("\t{") for line in sys.stdin.read().split("\n") if line]
-    paths = [Path(path) for path, _, _ in lines]
+    paths = [Path(folder) / Path(path).name for path, _, _ in lines]
     groups = [json.loads(f"{{{text}" if found else "{}") for _, found, text in lines]
     own = dict.fromkeys(column for columns in groups for column in columns)
     counts: Counter[str] = Counter()

@@ -4,7 +4,8 @@ python tests/benchmark/filters.py [--rounds 5] [--image FILE] [--quick]
 python tests/benchmark/filters.py --threads [--rounds 5] [--image FILE] [--quick]
 
 Peers take turns with clearfield in one run; the table holds medians. ImageJ (Debian's package
-``imagej``, under ``xvfb-run`` where there is no display) and OpenCV take part where installed.
+``imagej``, under ``xvfb-run`` where there is no display), OpenCV and DIPlib (PyPI: ``diplib``) take
+part where installed.
 A peer whose result is not the same is marked. All use as many threads as they like, clearfield
 as many as this process has CPUs.
 
@@ -58,74 +59,91 @@ def main() -> None:
     parser.add_argument("--threads", action="store_true", help="compare numbers of threads")
     options = parser.parse_args()
     if options.threads:
-        _print_threads(options.rounds, options.image, 2048 if options.quick else 4096)
+        _print_threads(options.rounds, options.image, 2048 if options.quick else 8192)
         return
-    images = {size: _image(size, options.image) for size in (512, 1024, 2048, 4096)}
-    lines = []
-    for radius, size, aims in (
-        *((radius, 512, {"OpenCV": "0.5"}) for radius in (1, 2, 3)),
-        *((radius, size, {"OpenCV": "1"}) for radius in (5, 10) for size in (512, 2048)),
-        (25, 1024, {}),
-        (25, 2048, {"OpenCV": "5"}),
-        (50, 2048, {"OpenCV": "8", "scikit-image": "600"}),
-        (50, 4096, {"OpenCV": "12"}),
-        (50, 1024, {"ImageJ": "400"}),
-    ):
-        peers = {"OpenCV": _opencv_tophat, "scikit-image": _skimage_tophat, "ImageJ": _imagej}
-        peers = {
-            name: peer
-            for name, peer in peers.items()
-            if name in aims or (not aims and name == "OpenCV")
-        }
-        if options.quick and size > 1024:
-            peers.pop("scikit-image", None)
-        image = images[size]
-        lines += _compare(
-            f"white top-hat, r = {radius}, {size}²",
-            lambda image=image, radius=radius: white_tophat(image, radius),
-            {name: peer(image, radius) for name, peer in peers.items()},
-            aims,
-            options.rounds,
-            exact=True,
-        )
-    lines += _compare(
-        "DoG 1 / 100, 2048²",
-        lambda: difference_of_gaussians(images[2048], 1, 100),
-        {"OpenCV": _opencv_dog(images[2048]), "scikit-image": _skimage_dog(images[2048])},
-        {"OpenCV": "20", "scikit-image": "30"},
-        options.rounds,
-        exact=False,
-    )
-    image = images[2048]
-    lines += _scaling(
-        "top-hat, 2048²: time(r = 200) / time(r = 50)",
-        lambda: white_tophat(image, 200),
-        lambda: white_tophat(image, 50),
-        "5",
-        options.rounds,
-    )
-    lines += _scaling(
-        "DoG, 2048²: time(1 / 200) / time(1 / 25)",
-        lambda: difference_of_gaussians(image, 1, 200),
-        lambda: difference_of_gaussians(image, 1, 25),
-        "1.5",
-        options.rounds,
-    )
+    images = {size: _image(size, options.image) for size in (512, 1024, 2048, 4096, 8192)}
     print(
         f"{_machine()}, {thread_count(None)} CPUs, NumPy {np.__version__}; medians of wall time\n"
     )
     print("| work | clearfield | beside | takes | ratio | aim | CPU time's ratio | result |")
     print("|---|---|---|---|---|---|---|---|")
+    for size, radius, aims in _tophats():
+        if options.quick:
+            if size > 4096:
+                continue
+            aims = {name: aim for name, aim in aims.items() if name != "scikit-image"}
+        if not aims:
+            continue
+        image = images[size]
+        _print_lines(
+            _compare(
+                f"white top-hat, r = {radius}, {size}²",
+                lambda image=image, radius=radius: white_tophat(image, radius),
+                {name: TOPHATS[name](image, radius) for name in aims},
+                aims,
+                options.rounds,
+                exact=True,
+            )
+        )
+    _print_lines(
+        _compare(
+            "DoG 1 / 100, 2048²",
+            lambda: difference_of_gaussians(images[2048], 1, 100),
+            {"OpenCV": _opencv_dog(images[2048]), "scikit-image": _skimage_dog(images[2048])},
+            {"OpenCV": "20", "scikit-image": "30"},
+            options.rounds,
+            exact=False,
+        )
+    )
+    image = images[2048]
+    _print_lines(
+        _scaling(
+            "top-hat, 2048²: time(r = 200) / time(r = 50)",
+            lambda: white_tophat(image, 200),
+            lambda: white_tophat(image, 50),
+            "5",
+            options.rounds,
+        )
+    )
+    _print_lines(
+        _scaling(
+            "DoG, 2048²: time(1 / 200) / time(1 / 25)",
+            lambda: difference_of_gaussians(image, 1, 200),
+            lambda: difference_of_gaussians(image, 1, 25),
+            "1.5",
+            options.rounds,
+        )
+    )
+
+
+def _print_lines(lines: list[Line]) -> None:
     for line in lines:
-        ratio = f"{line.theirs / line.ours:,.1f} ×" if line.theirs else ""
+        ratio = f"{line.theirs / line.ours:,.2f} ×" if line.theirs else ""
         if "/ time" in line.work:
             ratio = f"{line.ours / line.theirs:.2f}"
-        cpu = f"{line.cpu_ratio:,.1f} ×" if line.cpu_ratio else ""
-        theirs = f"{line.theirs * 1e3:,.1f} ms" if line.theirs else ""
+        cpu = f"{line.cpu_ratio:,.2f} ×" if line.cpu_ratio else ""
+        theirs = f"{line.theirs * 1e3:,.2f} ms" if line.theirs else ""
         print(
-            f"| {line.work} | {line.ours * 1e3:,.1f} ms | {line.peer} | {theirs} | {ratio} "
-            f"| {line.aim} | {cpu} | {line.remark} |"
+            f"| {line.work} | {line.ours * 1e3:,.2f} ms | {line.peer} | {theirs} | {ratio} "
+            f"| {line.aim} | {cpu} | {line.remark} |",
+            flush=True,
         )
+
+
+def _tophats() -> list[tuple[int, int, dict[str, str]]]:
+    """List sizes and radii, and beside whom: name to the ratio that is aimed at."""
+    found = []
+    for size in (512, 1024, 2048, 4096):
+        radii = (1, 2, 3, 5, 7, 10, 15, 25) + ((50,) if size >= 2048 else ())
+        found += [(size, radius, {"OpenCV": "0.5" if radius < 5 else "1"}) for radius in radii]
+    aims = {(2048, 25): "6", (2048, 50): "15"}
+    found = [
+        (size, radius, {"OpenCV": aims[size, radius]} if (size, radius) in aims else peers)
+        for size, radius, peers in found
+    ]
+    found += [(8192, radius, {"OpenCV": "1"}) for radius in (5, 25)]
+    found += [(2048, radius, {"DIPlib": ""}) for radius in (5, 25, 50)]
+    return [*found, (2048, 50, {"scikit-image": "600"}), (1024, 50, {"ImageJ": "400"})]
 
 
 def _print_threads(rounds: int, path: str | None, largest: int) -> None:
@@ -136,9 +154,9 @@ def _print_threads(rounds: int, path: str | None, largest: int) -> None:
         (gaussian, "_THREAD_PIXELS"): gaussian._THREAD_PIXELS,
     }
     filters = [
-        ("top-hat, r = {}", (1, 2, 5, 10, 25, 50, 100), white_tophat),
-        ("minmax, size {}", (3, 25, 101), _minmax),
-        ("DoG 1 / {}", (3, 25, 100), _dog),
+        ("top-hat, r = {}", (1, 2, 5, 10, 25, 50, 100, 200), white_tophat),
+        ("minmax, size {}", (3, 25, 101, 401), _minmax),
+        ("DoG 1 / {}", (3, 25, 100, 200), _dog),
     ]
     numbers = (1, 2, 4, 16, 64)
     print(f"{_machine()}, {thread_count(None)} CPUs, NumPy {np.__version__}; medians in ms\n")
@@ -147,7 +165,7 @@ def _print_threads(rounds: int, path: str | None, largest: int) -> None:
         "|", " | ".join([*heads, "default / best of 1, 2, 4, every CPU", "16, 64 / default"]), "|"
     )
     print("|---" * (len(heads) + 2) + "|")
-    for size in (size for size in (128, 256, 512, 1024, 2048, 4096) if size <= largest):
+    for size in (size for size in (128, 256, 512, 1024, 2048, 4096, 8192) if size <= largest):
         image = _image(size, path)
         for name, values, function in filters:
             for value in values:
@@ -222,7 +240,7 @@ def _compare(
             statistics.median(cpu[name]) / statistics.median(cpu["clearfield"])
             if cpu[name]
             else None,
-            f"{aims[name]} ×" if name in aims else "",
+            f"{aims[name]} ×" if aims.get(name) else "",
             remarks.get(name, "not installed"),
         )
         for name in peers
@@ -276,6 +294,20 @@ def _opencv_tophat(image: np.ndarray, radius: int) -> Callable | None:
         return None
     footprint = _ellipse(radius)
     return lambda: cv2.morphologyEx(image, cv2.MORPH_TOPHAT, footprint)
+
+
+def _diplib_tophat(image: np.ndarray, radius: int) -> Callable | None:
+    """Hand the disk over as an array: its own "elliptic" of size 11 has 97 pixels, this one 81.
+
+    By its default, an opening by an array reads beyond the edge of the image; mirrored there, it is
+    the maximum of the minimum.
+    """
+    try:
+        import diplib
+    except ImportError:
+        return None
+    disk = diplib.SE(diplib.Image(_ellipse(radius).astype(bool)))
+    return lambda: np.asarray(diplib.Tophat(image, disk, "texture", "white", ["mirror"]))
 
 
 def _opencv_dog(image: np.ndarray) -> Callable | None:
@@ -340,6 +372,14 @@ def _imagej(image: np.ndarray, radius: int) -> Callable | None:
             return tifffile.imread(target), float(Path(folder, "ms.txt").read_text()) / 1e3
 
     return tophat
+
+
+TOPHATS = {
+    "OpenCV": _opencv_tophat,
+    "DIPlib": _diplib_tophat,
+    "scikit-image": _skimage_tophat,
+    "ImageJ": _imagej,
+}
 
 
 def _machine() -> str:

@@ -7,6 +7,9 @@ prints Markdown: wall and CPU time a stack, and where the workflow's CPU time go
 from a warm cache. Needs, beside the workflow's packages, scikit-image and opencv-python-headless.
 
 The loops read, project, subtract and draw; they write no image, no metrics and no provenance.
+
+With `--beside CLONE`, the workflow of another clone of this repository takes turns with this one's,
+without the loops, and the ratios of their times are printed.
 """
 
 from __future__ import annotations
@@ -42,12 +45,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1, help="in turn; the medians are printed")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="to work in; default: a temporary one")
+    parser.add_argument("--beside", type=Path, help="another clone, to compare both workflows")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     compileall.compile_dir(SCRIPTS, quiet=1)  # as at set-up
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
         make_stacks(folder / "raw", options.stacks, options.different)
+        if options.beside:
+            compileall.compile_dir(options.beside / "scripts", quiet=1)
+            for radius in options.radius:
+                print_clones(folder, radius, options)
+            return
         tables = [compare(folder, radius, options) for radius in options.radius]
         print_comparison(tables, options)
         parts = measure_parts(folder / "raw", folder, options.radius[0])
@@ -115,14 +124,31 @@ def run_loop(way: str, raw: Path, folder: Path, radius: int, count: int) -> dict
     return {"wall": wall / count, "cpu": cpu / count}
 
 
-def run_workflow(raw: Path, folder: Path, radius: int, options: argparse.Namespace) -> dict:
+def print_clones(folder: Path, radius: int, options: argparse.Namespace) -> None:
+    """Take the folder through both clones' workflows in turn; print medians and their ratio."""
+    clones = [options.beside.resolve(), ROOT]
+    runs: dict[Path, list[dict]] = {clone: [] for clone in clones}
+    for repeat in range(options.repeats):
+        for clone in clones[:: -1 if repeat % 2 else 1]:
+            runs[clone].append(run_workflow(folder / "raw", folder, radius, options, clone))
+            print(f"{clone}: {runs[clone][-1]}", file=sys.stderr, flush=True)
+    print(f"\n| ms a stack, {options.stacks} stacks, r = {radius} | beside | this | ratio |")
+    print("|---|---|---|---|")
+    for key in ("wall", "cpu", "jobs", "driver"):
+        other, own = (1e3 * statistics.median(run[key] for run in runs[clone]) for clone in clones)
+        print(f"| {key} | {other:.0f} | {own:.0f} | {own / other:.2f} |")
+
+
+def run_workflow(
+    raw: Path, folder: Path, radius: int, options: argparse.Namespace, clone: Path = ROOT
+) -> dict:
     """Run the workflow anew on the whole folder, then once more with nothing to do."""
     work = folder / f"workflow_{radius}"
     subprocess.run(["rm", "-rf", work], check=True)
     work.mkdir()
     config = {"samples": f"{raw}/*.tif", "subtract_background": {"tophat": {"radius": radius}}}
     (work / "settings.yaml").write_text(json.dumps(config))  # JSON is YAML
-    arguments = ["-s", ROOT / "Snakefile", "--profile", ROOT / "workflow/profiles/workstation"]
+    arguments = ["-s", clone / "Snakefile", "--profile", clone / "workflow/profiles/workstation"]
     arguments += ["--directory", work, "--cores", options.cores]
     arguments += ["--configfile", work / "settings.yaml"]
     first, again = drive(arguments), drive(arguments)

@@ -1,6 +1,7 @@
 """The embedded example, end to end, as a new user runs it."""
 
 import json
+import shlex
 import subprocess
 import sys
 
@@ -178,3 +179,13 @@ def test_each_target_is_described_where_snakemake_lists_them(tmp_path):
     for line in ("list_inputs", "explore_parameters", "all"):
         found = next(text for text in done.stdout.splitlines() if text.split()[:1] == [line])
         assert len(found.split()) > 3, found
+
+
+@pytest.mark.parametrize(("version", "said"), [((3, 9, 2), True), ((3, 11, 0), False)])
+def test_the_first_command_names_the_python_that_is_needed_before_anything_else(version, said):
+    command = (ROOT / "README.md").read_text("utf-8").partition("```sh\n")[2].partition("\n```")[0]
+    python, c, code, then, *_ = shlex.split(command)
+    assert (python, c, then) == ("python3", "-c", "&&")
+    code = code.replace("sys.version_info", repr(version))
+    done = subprocess.run([sys.executable, c, code], capture_output=True, text=True, check=False)
+    assert (done.returncode, "3.11 or newer is needed" in done.stderr) == (int(said), said)

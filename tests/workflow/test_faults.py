@@ -223,9 +223,9 @@ def test_a_job_runs_out_of_memory(tmp_path, raw):
         assert run.wait(240) == 1
         text = run.text()
     assert "1 of 4 samples failed" in text
-    assert "big, load_stack: the job ran out of memory" in text
+    assert "big, project_stack: the job ran out of memory" in text
     assert "Traceback" not in text
-    assert "load_stack:mem_mb=" in text
+    assert "project_stack:mem_mb=" in text
     for sample in SAMPLES:
         assert (night.folder / f"results/qc/{sample}.png").exists()
 
@@ -401,12 +401,13 @@ def test_the_results_are_read_only(night, undisturbed):
 
 
 @pytest.mark.parametrize("what", ["grows", "is replaced", "is cut", "vanishes"])
-@pytest.mark.parametrize("kind", ["in place", "decoded"])
-def test_a_raw_file_while_it_is_read(night, undisturbed, what, kind):
+@pytest.mark.parametrize("rule", ["load_stack", "project_stack"])
+@pytest.mark.parametrize("kind", ["in place", "encoded"])
+def test_a_raw_file_while_it_is_read(night, undisturbed, what, kind, rule):
     path = night.folder / f"raw/{'a' if kind == 'in place' else 'b'}.tif"
     good = path.read_bytes()
     before = path.stat()
-    script = "/scripts/project_stack.py" if kind == "in place" else "/scripts/load_stack.py"
+    script = f"/scripts/{rule}.py"
     with started(night, cores=1) as run:
         pid = wait_for(lambda: [p for p in jobs_of(run, script) if named(p, path.name)])[0]
         os.kill(pid, signal.SIGSTOP)

@@ -1,7 +1,10 @@
 """Samples on servers: what is fetched, what is made of it, and what is said where it fails."""
 
 import os
+import re
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +14,8 @@ from clearfield.errors import ClearfieldError
 from clearfield.formats import remote
 from clearfield.formats.known_formats import open_series
 from clearfield.stack.loading import load
-from runner import Runner, write_stack
+from clearfield.stack.projection import project
+from runner import ROOT, Runner, copy_clone, write_stack
 from servers import s3_server, static_server
 
 pytestmark = pytest.mark.second_tier
@@ -64,9 +68,8 @@ def test_of_a_store_only_the_chunks_of_the_level_and_channel_in_use_are_fetched(
 ):
     pixels = write_zarr(server.folder / "a.zarr", version)
     stack = load(f"{server.url}/a.zarr", tmp_path / "a.stack", {"select": {"C": 1}})
-    planes = stack.open(tmp_path / "a.stack")
-    for z in range(6):
-        assert (planes[0, 0, z] == pixels[1, z]).all()
+    given = list(project(stack.open(), threads=2))
+    assert np.array_equal(np.concatenate([rows for *_, rows in given]), pixels[1].max(axis=0))
     first = "c/1/" if version == 3 else "1."
     used = {
         f"/{path.relative_to(server.folder)}": path.stat().st_size
@@ -122,10 +125,10 @@ def test_a_chunk_that_cannot_be_had_is_one_sentence_and_no_fill_value(
     if not faults:
         (server.folder / CHUNK[1:]).unlink()
     server.faults, server.lists = faults, lists
+    stack = load(f"{server.url}/a.zarr", tmp_path / "a.stack", {"select": {"C": 1}})
     with pytest.raises(ClearfieldError) as error:
-        load(f"{server.url}/a.zarr", tmp_path / "a.stack", {"select": {"C": 1}})
+        stack.open()[0, 0, 0]
     assert sentence in one_sentence(error.value, f"{server.url}{CHUNK}")
-    assert not (tmp_path / "a.stack").exists()
 
 
 def test_metadata_that_a_server_forbids_instead_of_missing_them_do_not_matter(server):
@@ -223,7 +226,7 @@ def test_samples_on_servers_give_the_bytes_of_samples_here_and_change_with_them(
     write_stack(files[1], 7)
     os.utime(files[1], (5, 5))  # however old: it is another one
     done = runner.run("-n")
-    assert done.samples["fetch_stack"] == done.samples["plot_qc"] == ["s1", "s2"]
+    assert done.samples["plot_qc"] == ["s1", "s2"] and done.jobs["fetch_stack"] == 2
 
 
 def test_what_is_not_in_s3_is_one_sentence(s3, tmp_path):
@@ -240,27 +243,36 @@ def test_what_is_not_in_s3_is_one_sentence(s3, tmp_path):
         assert sentence in one_sentence(error.value, f"s3://{path}")
 
 
-def test_several_series_of_one_file_are_fetched_once_and_listed_with_their_address(
-    server, tmp_path
-):
+def test_series_of_one_file_are_fetched_once_also_below_the_prefix_of_a_module(server, tmp_path):
     with tifffile.TiffWriter(server.folder / "a.ome.tif", ome=True) as file:
         for number in range(2):
             pixels = np.random.default_rng(number).poisson(100, (3, 64, 64)).astype("u2")
             file.write(pixels, metadata={"axes": "ZYX"})
     url = f"{server.url}/a.ome.tif"
-    runner = Runner(tmp_path / "run")
-    runner.config = {"samples": url}
-    runner.run("--quiet", "progress", "--", "list_inputs")
-    table = (runner.folder / "results/inputs.tsv").read_text().splitlines()
+
+    def run(samples: str, *targets: str) -> str:
+        (tmp_path / "Snakefile").write_text(
+            f"module one:\n    snakefile: {str(ROOT / 'Snakefile')!r}\n    prefix: 'out'\n"
+            f"    config: {{'samples': {samples!r}}}\n\nuse rule * from one as one_*\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *targets], cwd=tmp_path,
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    run(url, "one_list_inputs")
+    table = (tmp_path / "out/results/inputs.tsv").read_text().splitlines()
     assert [row.split("\t")[:3] for row in table[1:]] == [
         ["a__Image0", url, "0"], ["a__Image1", url, "1"],
     ]  # fmt: skip
     server.given.clear()
-    runner.config = {"samples": "results/inputs.tsv"}
-    runner.run()
+    run("out/results/inputs.tsv")
     assert len(server.given) == 1
-    assert len(list((runner.folder / "results/qc").glob("*.png"))) == 2
-    assert not list((runner.folder / "results/fetched").iterdir())
+    assert len(list((tmp_path / "out/results/qc").glob("*.png"))) == 2
+    assert not list(tmp_path.glob("out/results/fetched/*"))
+    assert not (tmp_path / "results").exists()
 
 
 def test_what_fails_on_a_server_is_a_failed_sample_and_a_sentence(server, tmp_path):
@@ -319,3 +331,81 @@ def test_s3_without_a_login_or_a_server_is_one_sentence(
     text = runner.run("-n", status=1, environment=nowhere | environment).text
     assert sentence in text
     assert "Traceback" not in text
+
+
+def test_the_config_of_the_docs_runs(server, tmp_path):
+    write_zarr(server.folder / "plate1.ome.zarr")
+    text = (ROOT / "docs/reuse.md").read_text()
+    (config,) = re.findall(r"^```yaml\n(samples: \"https://.*?)^```", text, re.S | re.M)
+    (tmp_path / "night1.yaml").write_text(config.replace("https://HOST/FOLDER", server.url))
+    runner = Runner(tmp_path)
+    runner.run("--configfile", str(tmp_path / "night1.yaml"))
+    assert (tmp_path / "results/qc/plate1.png").is_file()
+
+
+# A job begins in an empty folder that holds what Git has of the working directory, which is what
+# Snakemake's source archive holds; nothing else of the driver's is below it.
+NODE = """#!/bin/bash
+folder=$(mktemp -d {nodes}/XXXX)
+git ls-files | tar -c -T - | tar -x -C "$folder"
+cp "$1" "$folder/.job.sh"
+cd "$folder"
+(env -u CLEARFIELD HOME="$folder" bash .job.sh >.log 2>&1; echo $? >.rc) >/dev/null 2>&1 &
+echo "$folder"
+"""
+STATUS = """#!/bin/bash
+[ -f "$1/.rc" ] || {{ echo running; exit; }}
+[ "$(cat "$1/.rc")" = 0 ] && echo success || echo failed
+"""
+
+
+def test_nodes_that_share_no_folder_give_the_same_bytes_through_s3(s3, tmp_path):
+    """The commands of docs/cluster.md, with a scheduler that gives each job an empty folder."""
+    file = write_stack(tmp_path / "raw/a.tif")
+    s3.mkdir("unshared")
+    s3.put(str(file), "unshared/raw/a.tif")
+    clone = copy_clone(tmp_path / "clone").parent
+    (clone / "night1.yaml").write_text("samples: s3://unshared/raw/a.tif\n")
+    subprocess.run("git init -q && git add -A", shell=True, cwd=clone, check=True)
+    (tmp_path / "nodes").mkdir()
+    for name, text in (("node.sh", NODE), ("status.sh", STATUS)):
+        (tmp_path / name).write_text(text.format(nodes=tmp_path / "nodes"))
+        (tmp_path / name).chmod(0o755)
+    command = [
+        sys.executable, "-m", "snakemake", "--configfile", "night1.yaml", "--jobs", "2",
+        "--shared-fs-usage", "none", "--default-storage-provider", "s3",
+        "--default-storage-prefix", "s3://unshared/run",
+        "--storage-s3-endpoint-url", os.environ["AWS_ENDPOINT_URL"],
+        "--executor", "cluster-generic", "--seconds-between-status-checks", "1",
+        "--cluster-generic-submit-cmd", str(tmp_path / "node.sh"),
+        "--cluster-generic-status-cmd", str(tmp_path / "status.sh"),
+    ]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if name != "CLEARFIELD"}
+
+    def run() -> str:
+        done = subprocess.run(
+            command, cwd=clone, env=environment,
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        logs = [log.read_text() for log in (tmp_path / "nodes").glob("*/.log")]
+        assert done.returncode == 0, "\n".join([done.stdout, done.stderr, *logs])
+        return done.stdout + done.stderr
+
+    run()
+    assert len(list((tmp_path / "nodes").iterdir())) == 5  # summary and page are made here
+    s3.invalidate_cache()
+    made = {
+        name.removeprefix("unshared/run/results/"): s3.cat_file(name)
+        for name in s3.find("unshared/run")
+        if "/logs/" not in name
+    }
+    runner = Runner(tmp_path / "here")
+    runner.config = {"samples": str(file)}
+    runner.run()
+    here = runner.outputs()
+    here.pop("config.yaml")
+    # The page shows the samples' path.
+    page = made.pop("report/index.html").replace(b"s3://unshared/raw/a.tif", str(file).encode())
+    assert page == here.pop("report/index.html")
+    assert made == here
+    assert "Nothing to be done" in run()

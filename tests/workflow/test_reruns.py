@@ -121,7 +121,7 @@ def revert(runner):
         (default_value, {}),
         (qc_key, jobs(CHAIN[3:], BOTH)),
         (projection, jobs(CHAIN, BOTH)),
-        (threshold, SUMMARY),
+        (threshold, jobs(CHAIN[3:], BOTH)),  # the figure says what it is judged
         (add_sample, jobs(CHAIN, ["c"])),
         (remove_sample, SUMMARY),
         (touch_raw, {}),
@@ -196,7 +196,7 @@ SECOND = pytest.mark.second_tier
 @pytest.mark.parametrize(
     ("modules", "expected"),
     [
-        (["verdict"], SUMMARY),
+        (["verdict"], jobs(CHAIN[3:], BOTH)),
         (["codehash", "simulation", "settings"], {}),
         (["subtraction"], jobs(CHAIN[2:], BOTH)),
         pytest.param(["granulometry"], jobs(CHAIN[3:], BOTH), marks=SECOND),
@@ -282,6 +282,15 @@ def test_the_code_of_a_rule_is_what_its_script_imports():
     assert not {"subtraction", "morphology", "loading"} & modules("project_stack")
     assert not {"loading", "projection", "qc_figure"} & modules("subtract_background")
     assert not {"qc_figure", "subtraction", "metrics"} & modules("summarize_qc")
+    # What a page holds of scripts and styles is code of it too, also where it lies elsewhere.
+    web = {path.name for path in (ROOT / "scripts/clearfield/figures/web").glob("*.[jc]s*")}
+    taken = {
+        path.name
+        for rule in ("report_run", "explore_parameters")
+        for path in code_files(str(ROOT / "scripts"), rule)
+        if path.suffix != ".py"
+    }
+    assert taken == web and len(web) >= 10
 
 
 def test_a_name_taken_from_the_package_is_that_of_its_module(tmp_path):

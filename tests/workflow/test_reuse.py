@@ -131,6 +131,7 @@ use rule plot_qc from two as two_plot_qc with:
 def test_a_module_without_config_is_the_example(snakefile, tmp_path):
     done = Importer(tmp_path, module(snakefile=repr(str(ROOT / snakefile)))).run("-n")
     assert done.jobs["clearfield_plot_qc"] == 3
+    assert done.text.count("these are the simulated stacks of the example, not yours") == 1
 
 
 @pytest.mark.parametrize(
@@ -144,6 +145,25 @@ def test_a_mistake_in_a_modules_config_is_one_sentence(config, sentence, tmp_pat
     done = Importer(tmp_path, module(config)).run("-n", status=1)
     assert sentence in done.text
     assert "Traceback" not in done.text
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_an_old_snakemake_is_one_sentence(direct, tmp_path):
+    Importer(tmp_path, module({}))
+    snakefile = ROOT / "Snakefile" if direct else tmp_path / "Snakefile"
+    code = f"""if True:
+        import snakemake.common
+        snakemake.common.__version__ = "8.30.0"
+        from snakemake.cli import main
+        main(["-s", {str(snakefile)!r}, "-n"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    text = done.stdout + done.stderr
+    assert "Expecting Snakemake version 9.20 or higher (you are currently using 8.30.0)" in text
+    assert "Traceback" not in text
 
 
 @pytest.fixture(scope="module")
@@ -180,16 +200,10 @@ def test_a_module_from_git_makes_the_bytes_of_a_direct_run(repository, tmp_path)
 
 
 def test_a_module_by_the_name_of_github_brings_all_its_code(repository, tmp_path):
-    """Git takes the repository for GitHub's: there is no network here."""
     config = {"samples": raw_stacks(tmp_path), **SMALL}
     folder = tmp_path / "importer"
     name = 'github("somebody/clearfield", path="workflow/Snakefile", tag="v1")'
-    environment = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.file://{repository.parents[1]}/.insteadOf",
-        "GIT_CONFIG_VALUE_0": "https://github.com/",
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
+    environment = as_github(repository, tmp_path)
     importer = Importer(folder, module(config, name, prefix="night1"))
     importer.run(environment=environment)
     assert Runner(folder / "night1").outputs() == made_directly(tmp_path / "direct", config)
@@ -214,8 +228,9 @@ def test_a_module_by_the_name_of_github_brings_all_its_code(repository, tmp_path
 @pytest.mark.parametrize(
     ("config", "options", "sentence"),
     [
-        (None, {}, "samples names the embedded example, which a remote workflow does not bring"),
         ({"samples": "x"}, {"tag": "v9"}, "Failed to get local git source file"),
+        ({"samples": "x"}, {"path": "Snakefiel"}, "Failed to get local git source file"),
+        ({"samples": "x.tif"}, {}, "samples: no file matches x.tif"),
     ],
 )
 def test_a_mistake_with_a_remote_module_is_one_sentence(
@@ -252,6 +267,46 @@ def test_the_examples_of_the_docs_run(number, pages, repository, tmp_path):
         assert (tmp_path / page / "results/report/index.html").is_file()
         assert len(list((tmp_path / page / "results/qc").glob("*.png"))) == 2
     assert "Nothing to be done" in importer.run("-n").text
+
+
+def as_github(repository: Path, folder: Path) -> dict[str, str]:
+    """Let Git take a local repository for GitHub's: there is no network here."""
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{repository.parents[1]}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/",
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
+
+
+@pytest.mark.second_tier
+def test_snakedeploy_gives_a_folder_that_runs_the_example(repository, tmp_path):
+    """With the two commands of the docs, then with samples of one's own."""
+    (commands,) = re.findall(
+        r"^```sh\n(snakedeploy .*?)^```", (ROOT / "docs/reuse.md").read_text(), re.S | re.M
+    )
+    for word, value in (("OWNER/NAME", "somebody/clearfield"), ("v0.2.0", "v1")):
+        assert word in commands
+        commands = commands.replace(word, value)
+    environment = os.environ | as_github(repository, tmp_path)
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", commands], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(ROOT) not in (done.stdout + done.stderr).replace(sys.prefix, "")
+    assert "these are the simulated stacks of the example, not yours" in done.stderr
+    deployed = tmp_path / "night1"
+    assert Runner(deployed).outputs() == made_directly(tmp_path / "direct", {})
+
+    raw_stacks(deployed)
+    config = deployed / "config/config.yaml"
+    config.write_text(config.read_text().replace("resources/example/*.tif", "raw/*.tif"))
+    importer = Importer(deployed, "")
+    (deployed / "Snakefile").unlink()  # theirs is workflow/Snakefile
+    importer.run(environment=as_github(repository, tmp_path))
+    assert {path.stem for path in (deployed / "results/qc").glob("*.png")} >= {"s0", "s1"}
 
 
 @pytest.mark.second_tier

@@ -1,17 +1,23 @@
 # Takes: the projection of the sample that the config chooses. Gives: one sheet of it under many
-# filter sizes. A target of its own: `snakemake explore_parameters …`.
+# methods and sizes, and a page with sliders over them. A target of its own: `snakemake explore_parameters …`.
 
 
 rule explore_parameters:
-    """Draw one plane under many filter sizes."""
+    """Draw one plane under many methods and sizes."""
     input:
-        projection=f"results/projections/{RUN.explored}.ome.tif",
+        projection=RUN.light.planes.format(sample=RUN.explored),
     output:
         figure=report(
             f"results/explore/{RUN.explored}.png",
             caption="../report/explore.rst",
             category="Explore",
-            labels={"sample": RUN.explored},
+            labels={"sample": RUN.explored, "as": "sheet"},
+        ),
+        page=report(
+            f"results/explore/{RUN.explored}.html",
+            caption="../report/explore.rst",
+            category="Explore",
+            labels={"sample": RUN.explored, "as": "page"},
         ),
     log:
         f"results/logs/explore_parameters/{RUN.explored}.log",
@@ -27,5 +33,6 @@ rule explore_parameters:
         code=code_of("explore_parameters"),
     shell:
         'python "$CLEARFIELD/scripts/explore_parameters.py"'
-        " --projection {input.projection:q} --figure {output.figure:q} --sample {params.sample:q}"
+        " --projection {input.projection:q} --figure {output.figure:q} --page {output.page:q}"
+        " --sample {params.sample:q}"
         " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"

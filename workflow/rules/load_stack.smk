@@ -1,5 +1,5 @@
-# Takes: a sample's raw file or files. Gives: results/stacks/{sample}.stack, which says where the
-# planes lie (in the raw file itself where that is uncompressed) in the order TCZYX; temporary.
+# Takes: a sample's raw file or files. Gives: results/stacks/{sample}.stack, which says where in them
+# the planes lie, or the parts that they are encoded in, in the order TCZYX; temporary.
 # With load_stack.keep also results/stacks/{sample}.ome.tif, which stays.
 
 
@@ -13,20 +13,20 @@ rule load_stack:
         "results/logs/load_stack/{sample}.log",
     conda:
         "../../envs/load_stack.yaml"
-    threads: threads_of
     resources:
         mem_mb=memory_of("load_stack"),
         runtime=runtime_of("load_stack"),
         disk_mb=disk_of("load_stack"),
     params:
         path=raw_path,
+        fetched=raw_copy,
         version=version_of,
         settings=settings_of("load_stack"),
         code=code_of("load_stack"),
     shell:
         'python "$CLEARFIELD/scripts/load_stack.py"'
         " --path {params.path:q} --sample {wildcards.sample:q} --stack {output.stack:q}"
-        " --settings {params.settings:q} --threads {threads} > {log:q} 2>&1"
+        " --fetched {params.fetched:q} --settings {params.settings:q} > {log:q} 2>&1"
 
 
 rule keep_stack:

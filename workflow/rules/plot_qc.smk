@@ -1,11 +1,12 @@
 # Takes: projection, its statistics, the subtracted planes and their summary.
-# Gives: the figure of the sample, and its metrics, a row for each time point and channel.
+# Gives: the figure of the sample, its planes for the page, and its metrics, a row for each time
+# point and channel.
 
 
 rule plot_qc:
     """Draw the QC figure of a sample and measure it."""
     input:
-        projection="results/projections/{sample}.ome.tif",
+        projection=RUN.light.planes,
         statistics="results/projections/{sample}.json",
         subtracted="results/subtracted/{sample}.ome.tif",
         summary="results/subtracted/{sample}.json",
@@ -17,6 +18,7 @@ rule plot_qc:
             labels={"sample": "{sample}"},
         ),
         table="results/qc/samples/{sample}.tsv",
+        planes=directory("results/qc/planes/{sample}"),
     log:
         "results/logs/plot_qc/{sample}.log",
     priority: 30
@@ -33,5 +35,6 @@ rule plot_qc:
         'python "$CLEARFIELD/scripts/plot_qc.py"'
         " --projection {input.projection:q} --statistics {input.statistics:q}"
         " --subtracted {input.subtracted:q} --summary {input.summary:q}"
-        " --figure {output.figure:q} --table {output.table:q} --sample {wildcards.sample:q}"
+        " --figure {output.figure:q} --table {output.table:q} --planes {output.planes:q}"
+        " --sample {wildcards.sample:q}"
         " --settings {params.settings:q} > {log:q} 2>&1"

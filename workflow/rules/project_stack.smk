@@ -1,4 +1,4 @@
-# Takes: the stack and the raw file that it points into. Gives: its projection along Z as OME-TIFF,
+# Takes: the description of a stack and the raw file that it points into. Gives: its projection along Z as OME-TIFF,
 # and the statistics that QC needs of the whole stack.
 
 

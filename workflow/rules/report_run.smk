@@ -6,6 +6,7 @@ rule report_run:
     input:
         metrics="results/qc/metrics.tsv",
         figures=for_samples("results/qc/{sample}.png"),
+        light=RUN.light.facts,
     output:
         page=report(
             "results/report/index.html",
@@ -23,9 +24,13 @@ rule report_run:
     params:
         config=json_text(RUN.settings_in_use),
         versions=VERSIONS,
+        samples=RUN.told,
+        light=_values.facts_path,
         code=code_of("report_run"),
     shell:
-        'python "$CLEARFIELD/scripts/report_run.py"'
+        # On standard input: 10,000 names do not fit on a command line.
+        "printf '%s\\n' {params.samples:q} | python \"$CLEARFIELD/scripts/report_run.py\""
         " --metrics {input.metrics:q} --failures ''"
         ' --figures "$(dirname {input.metrics:q})" --page {output.page:q}'
-        " --config {params.config:q} --versions {params.versions:q} > {log:q} 2>&1"
+        " --config {params.config:q} --versions {params.versions:q}"
+        " --light {params.light:q} > {log:q} 2>&1"

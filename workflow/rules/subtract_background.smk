@@ -5,7 +5,7 @@
 rule subtract_background:
     """Subtract the background of a projection."""
     input:
-        projection="results/projections/{sample}.ome.tif",
+        projection=RUN.light.planes,
     output:
         subtracted="results/subtracted/{sample}.ome.tif",
         summary="results/subtracted/{sample}.json",
@@ -32,7 +32,7 @@ rule subtract_background:
 rule save_background:
     """Write what was subtracted."""
     input:
-        projection="results/projections/{sample}.ome.tif",
+        projection=RUN.light.planes,
     output:
         background="results/backgrounds/{sample}.ome.tif",
     log:

@@ -26,5 +26,5 @@ rule summarize_qc:
     shell:
         # On standard input: 10,000 names do not fit on a command line.
         "printf '%s\\n' {params.tables:q} | python \"$CLEARFIELD/scripts/summarize_qc.py\""
-        " --folder results/qc/samples --metrics {output.metrics:q}"
+        ' --folder "$(dirname {input.tables[0]:q})" --metrics {output.metrics:q}'
         " --settings {params.settings:q} > {log:q} 2>&1"

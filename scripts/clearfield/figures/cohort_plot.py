@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-from .canvas import BLUE, DPI, GREY, VERMILLION, add_axes, add_text, new_figure, shorten, ticks
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SHOWN = {
     "saturated_fraction": "Saturated fraction of the stack",
@@ -106,8 +100,8 @@ def _by_channel(rows: list[dict], column: str) -> list[tuple[str, np.ndarray, li
     ]
 
 
-def draw_cohort(rows: list[dict], outliers: list[dict]) -> Figure | None:
-    """Draw a strip of points for each column and channel, outliers named; None without numbers.
+def plot_points(rows: list[dict], outliers: list[dict]) -> dict[str, dict]:
+    """Give the points of a plot for each column: a strip for each channel, outliers marked.
 
     Parameters
     ----------
@@ -115,60 +109,31 @@ def draw_cohort(rows: list[dict], outliers: list[dict]) -> Figure | None:
         Of the metrics table.
     outliers : list of dict
         From `find_outliers`.
+
+    Returns
+    -------
+    dict
+        By column: ``channels``, their names, and ``points``, a list of place of the channel,
+        value, 1 for an outlier or else 0, sample and time. Columns without numbers are left out.
+
+    Examples
+    --------
+    >>> row = {"sample": "a", "time": "0", "channel_name": "DAPI", "drift_z": "0.5"}
+    >>> plot_points([row], [])
+    {'drift_z': {'channels': ['DAPI'], 'points': [[0, 0.5, 0, 'a', '0']]}}
     """
-    plots = [(column, title, _by_channel(rows, column)) for column, title in SHOWN.items()]
-    plots = [plot for plot in plots if plot[2]]
-    if not plots:
-        return None
-    across = min(4, len(plots))
-    wide, tall, margin = 320, 190, 76
-    down = -(-len(plots) // across)
-    figure = new_figure(across * (wide + margin) + 24, down * (tall + 84) + 8)
     far = {(o["column"], o["sample"], o["time"], o["channel_name"]) for o in outliers}
-    for index, (column, title, groups) in enumerate(plots):
-        x = margin + index % across * (wide + margin)
-        y = 40 + index // across * (tall + 84)
-        add_text(figure, x, y - 20, title, fontsize=10, fontweight="bold")
-        axes = add_axes(figure, x, y, wide, tall)
-        named = [o for o in outliers if o["column"] == column][:3]
-        points = {}
-        for place, (name, values, members) in enumerate(groups):
-            # A low-discrepancy sequence spreads the points evenly, the same in every run.
-            offsets = (np.arange(len(values)) * 0.6180339887) % 1 - 0.5
-            columns = place + 0.5 * offsets
-            is_far = np.array([(column, m["sample"], m["time"], name) in far for m in members])
-            for chosen, colour in ((~is_far, BLUE), (is_far, VERMILLION)):
-                axes.plot(
-                    columns[chosen], values[chosen], "o", color=colour, markersize=4.5,
-                    alpha=0.55 if colour == BLUE else 1.0, markeredgewidth=0,
-                )  # fmt: skip
-            axes.plot([place - 0.38, place + 0.38], [np.median(values)] * 2, color="black")
-            for k, member in enumerate(members):
-                points[member["sample"], member["time"], name] = columns[k], values[k]
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high)
-        axes.set_yticks(*ticks(low, high, 4))
-        axes.set_xlim(-0.6, len(groups) - 0.4)
-        names = [shorten(name, max(4, 44 // len(groups))) for name, *_ in groups]
-        axes.set_xticks(range(len(groups)), names, fontsize=9 if len(groups) < 6 else 7)
-        axes.spines[["top", "right"]].set_visible(False)
-        written = []  # heights of the names so far, px: names that would overlap move inwards
-        for one in named:
-            at = points[one["sample"], one["time"], one["channel_name"]]
-            height = (at[1] - low) / (high - low) * tall
-            place = height
-            while any(abs(place - other) < 12 for other in written):
-                place += -12 if height > tall / 2 else 12
-            written.append(place)
-            left = at[0] > (len(groups) - 1) / 2
-            axes.annotate(
-                shorten(one["sample"], 30), at, va="center", fontsize=7.5, color=VERMILLION,
-                xytext=(-6 if left else 6, (place - height) * 72 / DPI),
-                textcoords="offset points", ha="right" if left else "left",
-                annotation_clip=False,
-            )  # fmt: skip
-    add_text(
-        figure, figure.bbox.width - 24, figure.bbox.height - 14, f"black: median; "
-        f"orange: modified z-score above {FAR:g}", color=GREY, fontsize=8, ha="right",
-    )  # fmt: skip
-    return figure
+    plots = {}
+    for column in SHOWN:
+        groups = _by_channel(rows, column)
+        points = [
+            [
+                place, float(f"{value:.5g}"),
+                int((column, row["sample"], row["time"], name) in far), row["sample"], row["time"],
+            ]
+            for place, (name, values, members) in enumerate(groups)
+            for value, row in zip(values, members, strict=True)
+        ]  # fmt: skip
+        if points:
+            plots[column] = {"channels": [name for name, *_ in groups], "points": points}
+    return plots

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from ..methods.known_methods import method_of
+from .advice import SIZE
 
 _PROJECTIONS = {
     "max": "maximum intensity projection",
@@ -19,10 +20,9 @@ _PROJECTIONS = {
     "std": "projection of the standard deviation",
     "median": "median projection",
 }
-_SIZE = re.compile(r"(\w+) ([^ ;]+) px(?: \(([^ ;]+) µm\))?")
 
 
-def write_methods(rows: list[dict], versions: dict[str, str]) -> str:
+def write_methods(rows: list[dict], versions: dict[str, str], light: str = "") -> str:
     """Write the paragraph: each group of samples and channels with its own settings.
 
     Parameters
@@ -31,6 +31,8 @@ def write_methods(rows: list[dict], versions: dict[str, str]) -> str:
         Of the metrics table, as text.
     versions : dict
         Program to version.
+    light : str
+        What was done to the light, in one sentence; "" for nothing.
 
     Returns
     -------
@@ -60,6 +62,8 @@ transform (Soille, Morphological Image Analysis, Springer 2004) with a disk of r
         )
     if images:
         sentences.append(f"Two-dimensional images ({_count(images)}) were taken as they are.")
+    if light:
+        sentences.append(light)
     sentences.append(
         f"The background of each channel was then removed by {_removed(rows)}."
         if rows
@@ -68,7 +72,8 @@ transform (Soille, Morphological Image Analysis, Springer 2004) with a disk of r
     programs = ", ".join(f"{n} {v}" for n, v in versions.items() if n != "clearfield")
     done = f"Processing was done with clearfield {versions.get('clearfield', '')}".rstrip()
     done += f" ({programs})." if programs else "."
-    return " ".join([*sentences, "Grey levels were not rescaled.", done])
+    kept = f"Grey levels were not rescaled{' otherwise' * bool(light)}."
+    return " ".join([*sentences, kept, done])
 
 
 def _is_flat(row: dict) -> bool:
@@ -113,7 +118,7 @@ def _name_projection(rows: list[dict]) -> str:
 
 def _removed(rows: list[dict]) -> str:
     def setting(row: dict, unit: int) -> tuple:
-        sizes = _SIZE.findall(row.get("sizes", ""))
+        sizes = SIZE.findall(row.get("sizes", ""))
         options = tuple(_options(row).items())
         return row["method"], _is_light(row), tuple((s[0], s[unit]) for s in sizes), options
 
@@ -135,7 +140,7 @@ def _name_method(rows: list[dict]) -> str:
     method = method_of(rows[0])
     spans: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in method.SIZES}
     for row in rows:
-        for name, px, um in _SIZE.findall(row.get("sizes", "")):
+        for name, px, um in SIZE.findall(row.get("sizes", "")):
             spans[name][0].append(px)
             spans[name][1].append(um)
     sizes = {}

@@ -1,85 +1,84 @@
-"""What the page of every run has: its head, its style and its script."""
+"""What pages have around their content: head, styles, scripts, all of it in the one file.
+
+The table is DataTables (its bundle comes with the package itables). Leaflet shows planes and
+Chart.js draws plots; both lie in ``web/`` as their makers published them, beside styles and
+scripts of ours.
+"""
 
 from __future__ import annotations
 
-HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{css}</style>
-<style>{style}</style>
-</head>
-<body>
-<nav class="top"><b>clearfield</b> <a href="#samples">Samples</a> <a href="#metrics">Metrics</a>
-<a href="#distributions">Cohort</a> <a href="#range">Grey range</a> <a href="#methods">Methods</a>
-<a href="#settings">Settings</a> <a href="#versions">Software</a></nav>
-<main>
-"""
+import base64
+import html
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+LEAFLET = ("web/leaflet.css", "web/leaflet.js")  # 1.9.4, BSD 2-clause, leafletjs.com
+CHART = "web/chart.js"  # 4.6.1, MIT, chartjs.org
 
 
-STYLE = """
-body { margin: 0; font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
-main { max-width: 1500px; margin: 0 auto; padding: 0 24px 60px; }
-nav.top { position: sticky; top: 0; z-index: 10; background: #22313f; color: #fff;
-  padding: 8px 24px; display: flex; flex-wrap: wrap; gap: 0 18px; }
-nav.top a { color: #cfe3f5; text-decoration: none; }
-h1 { font-size: 26px; } h2 { font-size: 20px; margin-top: 44px; scroll-margin-top: 48px; }
-pre, blockquote { background: #f4f5f6; padding: 12px 16px; margin: 8px 0; overflow-x: auto; }
-blockquote { border-left: 4px solid #0072b2; max-width: 90ch; }
-table { border-collapse: collapse; } td, th { padding: 3px 10px; text-align: left; }
-details td, .lost td { border-top: 1px solid #ddd; }
-img.wide { max-width: 100%; }
-.frame { overflow-x: auto; }
-.frame tr > :first-child, .dt-scroll table.dataTable tr > :first-child { position: sticky; left: 0;
-  z-index: 1; max-width: min(22em, 30vw); white-space: normal; overflow-wrap: break-word; }
-.dt-scroll table.nowrap tbody tr > td:first-child { white-space: normal; }
-.frame tr > :first-child, .dt-scroll tbody tr > :first-child, .dt-scroll thead tr > :first-child {
-  background: #fff; }
-main p, main h2, main blockquote, summary { overflow-wrap: anywhere; }
-.totals { display: flex; flex-wrap: wrap; gap: 12px; list-style: none; padding: 0; }
-.totals li { padding: 8px 18px; border: 1px solid #d4d8dc; border-radius: 6px; }
-.totals b { font-size: 24px; margin-right: 4px; }
-.lost { border: 2px solid #b03a00; border-radius: 6px; padding: 0 18px 14px; margin-top: 20px; }
-.lost h2 { margin-top: 12px; color: #b03a00; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(340px, 100%), 1fr));
-  gap: 14px; }
-.card { content-visibility: auto; contain-intrinsic-size: 340px 190px; border: 1px solid #d4d8dc;
-  border-left: 6px solid #009e73; border-radius: 6px; padding: 8px; color: inherit;
-  text-decoration: none; overflow-wrap: anywhere; }
-.card:hover { background: #f3f8fc; } .card img { max-width: 100%; height: auto; display: block; }
-.card ul { margin: 2px 0 0; padding-left: 18px; font-size: 13px; }
-.card.warn { border-left-color: #e69f00; } .card.fail { border-left-color: #d55e00; }
-.badge { display: inline-block; padding: 0 8px; border-radius: 9px; font-size: 13px; color: #fff;
-  background: #007a59; }
-.badge.warn, .card.warn .badge { background: #946200; }
-.badge.fail, .card.fail .badge { background: #b03a00; }
-.totals .ok b { color: #007a59; } .totals .warn b { color: #946200; }
-.totals .fail b { color: #b03a00; }
-table.dataTable tbody td:nth-child(6) { white-space: normal; min-width: 260px; }
-"""
+def text(value: object) -> str:
+    """Escape a user's words for HTML.
+
+    Examples
+    --------
+    >>> text("<b>")
+    '&lt;b&gt;'
+    """
+    return html.escape(str(value), quote=True)
 
 
-# The bundle is a module of its own: imported from memory, it needs no network and no second file.
-SCRIPT = """<script type="module">
-const bytes = Uint8Array.from(atob("{bundle}"), (letter) => letter.charCodeAt(0));
-const address = URL.createObjectURL(new Blob([bytes], {{ type: "text/javascript" }}));
-const {{ jQuery }} = await import(address);
-URL.revokeObjectURL(address);
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
-jQuery("#table").DataTable({{
-  data: read("rows"),
-  columnDefs: [{{ targets: read("hidden"), visible: false }}],
-  columnControl: [{{ target: 0, content: ["order"] }}, {{ target: 1, content: ["search"] }}],
-  ordering: {{ indicators: false, handler: true }},
-  deferRender: true,
-  order: [],
-  pageLength: 25,
-  scrollX: true,
-  layout: {{ topStart: ["pageLength", {{ buttons: ["colvis"] }}], topEnd: "search" }},
-}});
-document.documentElement.dataset.ready = "true";
-</script>
-"""
+def data(name: str, value: object) -> str:
+    r"""Give a script element with data for the page's own scripts.
+
+    Examples
+    --------
+    >>> data("rows", ["</script>"])
+    '<script type="application/json" id="rows">["\\u003c/script>"]</script>\n'
+    """
+    return f'<script type="application/json" id="{name}">{json_text(value)}</script>\n'
+
+
+def json_text(value: object) -> str:
+    """Write JSON that no element can end: "<" inside a script element could."""
+    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return dumped.replace("<", "\\u003c")
+
+
+def read_web(name: str) -> str:
+    """Read one of the files of ``web/``."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def read_bundle(name: str) -> str:
+    """Read a file of DataTables from the package itables."""
+    from importlib.resources import files
+
+    return (files("itables") / "html" / name).read_text(encoding="utf-8")
+
+
+def encode(content: bytes) -> str:
+    """Write bytes as base64."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def write_head(title: str, styles: Iterable[str]) -> Iterator[str]:
+    """Yield all up to the body's beginning."""
+    yield (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<title>{text(title)}</title>\n<link rel="icon" href="data:,">\n'
+    )
+    for style in styles:
+        yield f"<style>{style}</style>\n"
+    yield "</head>\n<body>\n"
+
+
+def write_scripts(libraries: Iterable[str], own: Iterable[str]) -> Iterator[str]:
+    """Yield scripts: libraries by themselves, the page's own as one module."""
+    for library in libraries:
+        yield f"<script>{read_web(library)}</script>\n"
+    yield '<script type="module">\n'
+    for script in own:
+        yield read_web(script)
+    yield "</script>\n"

@@ -1,47 +1,37 @@
-"""One plane under many filter sizes at once, to choose by eye and by number.
-
-The grid of minimum and maximum filters is the original tutorial's, without its wrap-around: what
-is negative stays negative. Filters shared by several panels run once.
-"""
+"""One plane under many methods and sizes at once, on one sheet, to choose by eye and by number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ClearfieldError
-from ..methods.known_methods import used_sizes
-from ..qc.measurement import measure_plane
-from ..qc.recommended_methods import recommended_methods
-from .canvas import BLUE, GREY, SKY, add_pixels, add_text, new_figure, shorten
+from ..methods.known_methods import METHODS
+from .canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    SKY,
+    VERMILLION,
+    add_pixels,
+    add_text,
+    new_figure,
+    shorten,
+)
 from .grey_image import fit, grey_range, panel_size, shrink, to_grey
+from .trials import GRIDS, IN_SIGMA, MERIT, Trial, describe, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..qc.granulometry import Granulometry
 
-PANEL, GAP, CAPTION, MARGIN, TOP = 190, 16, 68, 28, 122
-NOTHING_CLIPPED = {"clipped_low": 0, "clipped_high": 0}
+PANEL, GAP, CAPTION, MARGIN, TOP = 190, 16, 72, 28, 122
+MARKS = {"advised": GREEN, "configured": VERMILLION}
 
 
-@dataclass
-class Trial:
-    """One panel: where it stands, its sizes, its small image and its figures of merit."""
-
-    method: str
-    row: int
-    column: int
-    caption: str
-    image: np.ndarray
-    merit: dict[str, float]
-
-
-def cut_window(image: np.ndarray, longest: int) -> np.ndarray:
-    """Cut the middle out of a plane with a side longer than `longest` px.
+def cut_window(image: np.ndarray, longest: int | None) -> np.ndarray:
+    """Cut the middle out of a plane with a side longer than `longest` px; None: all of it.
 
     Examples
     --------
@@ -49,127 +39,14 @@ def cut_window(image: np.ndarray, longest: int) -> np.ndarray:
     array([[1, 2, 3]])
     """
     rows, columns = image.shape
+    longest = longest or max(rows, columns)
     top, left = max(0, rows - longest) // 2, max(0, columns - longest) // 2
     return np.ascontiguousarray(image[top : top + longest][:, left : left + longest])
 
 
-def list_trials(
-    image: np.ndarray,
-    sizes: Granulometry,
-    settings: dict,
-    *,
-    pixel_size_um: dict[str, float | None],
-    threads: int | None = None,
-) -> Iterator[Trial]:
-    """Subtract the background with every combination of sizes.
-
-    Parameters
-    ----------
-    image : (Y, X), integer or float
-    sizes : Granulometry
-        Of the same plane.
-    settings : dict
-        ``light_background``; ``recommended``: whether to begin with each method at the sizes that
-        are recommended; ``radii`` and ``smooths``, ``min_sizes`` and ``max_sizes`` (odd),
-        ``low_sigmas`` and ``high_sigmas``, ``ball_radii``: lists in px that may be empty.
-    pixel_size_um : dict
-        ``x``, ``y`` in µm, or None.
-    threads : int, optional
-
-    Yields
-    ------
-    Trial
-        Those of `recommended` have its name as their method. Rows of the grids are minimum sizes,
-        radii and high sigmas.
-
-    Raises
-    ------
-    ClearfieldError
-        For sizes that the filters do not take.
-    """
-    from ..filters.gaussian import gaussian
-    from ..methods.subtraction import estimate_background
-
-    light = settings["light_background"]
-    wide = np.float32 if image.dtype.itemsize <= 2 or image.dtype == np.float32 else np.float64
-
-    def trial(
-        method: str, row: int, column: int, caption: str, result: np.ndarray, **used
-    ) -> Trial:
-        merit = measure_plane(
-            result, sizes, channel={"method": method, "light_background": light, **used},
-            output={"negative": "keep"}, statistics={}, clipped=NOTHING_CLIPPED,
-            pixel_size_um=pixel_size_um,
-        )  # fmt: skip
-        small = fit(shrink(result, size), size)
-        return Trial(method, row, column, caption, small, merit)
-
-    def subtract(background: np.ndarray) -> np.ndarray:
-        pair = (background, image) if light else (image, background)
-        return np.subtract(*pair, dtype=wide)
-
-    size = panel_size(image.shape, PANEL)
-    known = image.dtype.name in ("uint8", "uint16", "float32")  # to ImageJ, and so to its ball
-
-    def apply(block: str, row: int, column: int, caption: str, used: dict) -> Trial:
-        background = estimate_background(image, light_background=light, threads=threads, **used)
-        if used["method"] == "dog":
-            small = gaussian(image, used["low_sigma"], threads=threads)
-            result = background - small if light else small - background
-        else:
-            result = subtract(background)
-        own = trial(used["method"], row, column, caption, result, **_without(used, "method"))
-        return replace(own, method=block)
-
-    if settings["recommended"]:
-        chosen = recommended_methods(sizes).items()
-        for column, (label, used) in enumerate(
-            (label, used) for label, used in chosen if known or used["method"] != "rolling_ball"
-        ):
-            yield apply("recommended", 0, column, label + "\n" + _caption(used), used)
-    for row, radius in enumerate(settings["radii"]):
-        for column, smooth in enumerate(settings["smooths"]):
-            used = {"method": "tophat", "radius": radius, "smooth": smooth}
-            yield apply("tophat", row, column, _caption(used), used)
-    for row, radius in enumerate(settings["ball_radii"] if known else ()):
-        for column, paraboloid in enumerate((False, True)):
-            used = {"method": "rolling_ball", "radius": radius, "smooth": True}
-            used["paraboloid"] = paraboloid
-            yield apply("rolling_ball", row, column, _caption(used), used)
-    if settings["min_sizes"] and settings["max_sizes"]:
-        from ..filters.morphology import maximum_filter, minimum_filter
-
-        # With a light background the maximum filter comes first and serves a whole column.
-        first, second = (maximum_filter, minimum_filter)
-        outer, inner = settings["max_sizes"], settings["min_sizes"]
-        if not light:
-            first, second, outer, inner = second, first, inner, outer
-        for i, outer_size in enumerate(outer):
-            once = first(image, outer_size, threads=threads)
-            for j, inner_size in enumerate(inner):
-                (row, low), (column, high) = (i, outer_size), (j, inner_size)
-                if light:
-                    (row, low), (column, high) = (column, high), (row, low)
-                yield trial(
-                    "minmax", row, column, f"min {low}, max {high}",
-                    subtract(second(once, inner_size, threads=threads)),
-                    min_size=low, max_size=high,
-                )  # fmt: skip
-    if settings["low_sigmas"] and settings["high_sigmas"]:
-        small = [gaussian(image, sigma, threads=threads) for sigma in settings["low_sigmas"]]
-        for row, high in enumerate(settings["high_sigmas"]):
-            large = gaussian(image, high, threads=threads)
-            for column, low in enumerate(settings["low_sigmas"]):
-                if low >= high:
-                    raise ClearfieldError(
-                        f"explore_parameters.low_sigmas holds {low:g}, which is not smaller than "
-                        f"{high:g} in high_sigmas; every low sigma must be smaller than every high"
-                    )
-                difference = large - small[column] if light else small[column] - large
-                yield trial(
-                    "dog", row, column, f"sigma {low:g}, {high:g}", difference,
-                    low_sigma=low, high_sigma=high,
-                )  # fmt: skip
+def sheet_panel(shape: tuple[int, int]) -> tuple[int, int]:
+    """Give rows and columns of a panel of the sheet."""
+    return panel_size(shape, PANEL)
 
 
 def draw_trials(
@@ -178,9 +55,11 @@ def draw_trials(
     image: np.ndarray,
     trials: list[Trial],
     sizes: Granulometry,
-    settings: dict,
+    *,
+    unit: str,
+    pixel_um: float | None,
 ) -> Figure:
-    """Draw the plane and all its trials on one sheet.
+    """Draw the plane, each method at its advised sizes side by side, and all trials.
 
     Parameters
     ----------
@@ -191,51 +70,35 @@ def draw_trials(
     trials : list of Trial
         As `list_trials` gives them.
     sizes : Granulometry
-        Of the plane, for the recommended radius.
-    settings : dict
-        As in `list_trials`.
+        Of the plane, for the advised radius.
+    unit : str
+        ``px`` or ``um``: how sizes are written.
+    pixel_um : float or None
+        Size of a pixel.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    size = panel_size(image.shape, PANEL)
+    size = sheet_panel(image.shape)
     across, down = size[1] + GAP, size[0] + CAPTION + GAP
     # Captions need their width, however narrow the image.
-    across = max(across, 150)
-    blocks = [
-        (
-            "tophat", "Top-hat", "disk radius, smooth, px",
-            len(settings["smooths"]), len(settings["radii"]),
-        ),
-        (
-            "minmax",
-            "Minimum, then maximum filter" if not settings["light_background"]
-            else "Maximum, then minimum filter",
-            "sizes of the square windows, px",
-            len(settings["max_sizes"]),
-            len(settings["min_sizes"]),
-        ),
-        (
-            "dog", "Difference of Gaussians", "sigmas, px",
-            len(settings["low_sigmas"]), len(settings["high_sigmas"]),
-        ),
-        (
-            "rolling_ball", "Rolling ball, sliding paraboloid", "radius, px", 2,
-            len(settings["ball_radii"]),
-        ),
-    ]  # fmt: skip
-    shown = {trial.method for trial in trials}
-    blocks = [block for block in blocks if block[0] in shown]
-    columns = 1 + sum(block[3] for block in blocks)
-    beside = [trial for trial in trials if trial.method == "recommended"]
-    first = TOP + bool(beside) * (down + CAPTION + GAP)  # below the methods side by side
-    width = max(
-        900,
-        2 * MARGIN + columns * across + len(blocks) * 2 * GAP,
-        2 * MARGIN + 2 * GAP + (1 + len(beside)) * across,
-    )
-    height = first + max([2, *(block[4] for block in blocks)]) * down + GAP
+    across = max(across, 176)
+    beside = [trial for trial in trials if trial.label or (trial.marks and not trial.in_grid)]
+    blocks = []
+    if beside:
+        places = {id(trial): (index % 4, index // 4) for index, trial in enumerate(beside)}
+        blocks.append(("At advised sizes", "", beside, places))
+    for method in METHODS:
+        own = [trial for trial in trials if trial.method == method.NAME and trial.in_grid]
+        if own:
+            what = ", ".join(method.SIZES.get(name, name) for name in GRIDS[method.NAME])
+            name = method.TEXT[0].upper() + method.TEXT[1:]
+            blocks.append((name, what, own, _places(own)))
+    wide = [1 + max(column for _, column in places.values()) for *_, places in blocks]
+    tall = [1 + max(row for row, _ in places.values()) for *_, places in blocks]
+    width = max(900, 2 * MARGIN + (1 + sum(wide)) * across + (len(blocks) + 1) * 2 * GAP)
+    height = TOP + max([2, *tall]) * down + GAP
     figure = new_figure(width, height)
     add_text(figure, MARGIN, 26, shorten(title, width // 13), fontsize=14, fontweight="bold")
     add_text(figure, MARGIN, 52, shorten(subtitle, width // 7), color=GREY)
@@ -243,19 +106,21 @@ def draw_trials(
     add_text(figure, MARGIN, TOP - 38, "Before", fontsize=11, fontweight="bold")
     before = fit(shrink(image, size), size)
     add_pixels(figure, to_grey(before, grey_range([before])), MARGIN, TOP)
+    scale, name = (pixel_um, "µm") if unit == "um" and pixel_um else (1, "px")
     lines = ["Sizes found:"]
     if sizes.recommended_radius_px is None:
         lines += ["no radius can be advised"]
     else:
         lines += [
-            f"median diameter {sizes.median_diameter_px:.3g} px",
-            f"largest {sizes.largest_diameter_px:.3g} px",
-            f"advised radius {sizes.recommended_radius_px} px",
+            f"median diameter {sizes.median_diameter_px * scale:.3g} {name}",
+            f"largest {sizes.largest_diameter_px * scale:.3g} {name}",
+            f"advised radius {sizes.recommended_radius_px * scale:.4g} {name}",
         ]
         if sizes.smoothing is not None and sizes.smoothing.sigma_px > 0:
-            lines += [f"or {sizes.smoothing.radius_px} px, smooth {sizes.smoothing.sigma_px:g} px"]
+            smooth = sizes.smoothing.sigma_px * scale
+            lines += [f"or {sizes.smoothing.radius_px * scale:.4g}, smooth {smooth:.3g} {name}"]
     lines += [
-        "", "kept: signal of the objects", "uneven: background, of before",
+        "", "kept: signal of the objects", "uneven: background left,", "of that signal",
         "CNR: contrast-to-noise", "negative: pixels below 0",
         "left: in the background, of its noise",
     ]  # fmt: skip
@@ -263,65 +128,54 @@ def draw_trials(
         add_text(figure, MARGIN, TOP + size[0] + 20 + 17 * index, line, fontsize=8.5, color=GREY)
 
     x = MARGIN + across + 2 * GAP
-    if beside:
-        high = max(grey_range([trial.image for trial in beside])[1], 1e-12)
-        add_text(figure, x, TOP - 38, "Each method at its advised size", fontsize=11,
-                 fontweight="bold")  # fmt: skip
-        add_text(figure, x, TOP - 20, _scale(high), fontsize=8, color=GREY)
-        for trial in beside:
-            _draw_trial(figure, trial, x + trial.column * across, TOP, size[0], high)
-    for method, name, what, wide, _ in blocks:
-        own = [trial for trial in trials if trial.method == method]
+    for (name, what, own, places), columns in zip(blocks, wide, strict=True):
         high = max(grey_range([trial.image for trial in own])[1], 1e-12)
-        add_text(figure, x, first - 38, name, fontsize=11, fontweight="bold")
-        add_text(figure, x, first - 20, what, fontsize=8, color=GREY)
-        if wide > 1:
-            add_text(figure, x + 200, first - 20, _scale(high), fontsize=8, color=GREY)
+        room = columns * across // 6
+        add_text(figure, x, TOP - 38, shorten(name, max(30, room)), fontsize=11, fontweight="bold")
+        scaled = f"black 0, white {high:.4g}, blue negative"
+        note = f"{what}; {scaled}".lstrip("; ") if columns > 1 else what
+        add_text(figure, x, TOP - 18, note, fontsize=8, color=GREY)
         for trial in own:
-            left, top = x + trial.column * across, first + trial.row * down
-            _draw_trial(figure, trial, left, top, size[0], high)
-        x += wide * across + 2 * GAP
+            row, column = places[id(trial)]
+            left, top = x + column * across, TOP + row * down
+            add_pixels(figure, _signed(trial.image, high), left, top)
+            for mark in trial.marks:
+                _frame(figure, left, top, size, MARKS[mark])
+            top += size[0]
+            caption = describe(trial.sizes, unit, pixel_um)
+            add_text(figure, left, top + 12, shorten(caption, across // 6), fontsize=8.5)
+            notes = list(trial.marks)
+            if trial.alike:
+                notes.append(f"the same up to {describe(trial.alike[-1], unit, pixel_um)}")
+            note, colour = ", ".join(notes), MARKS.get(next(iter(trial.marks), ""), GREY)
+            if what == "":  # several methods in one block
+                note = trial.label or ", ".join([text_of(trial.method), *notes])
+            add_text(figure, left, top + 26, shorten(note, across // 5), fontsize=8, color=colour)
+            for line, text in enumerate(_merit(trial.merit)):
+                add_text(figure, left, top + 40 + 14 * line, text, fontsize=8, color=BLUE)
+        x += columns * across + 2 * GAP
     return figure
 
 
-def _scale(high: float) -> str:
-    return f"black 0, white {high:.4g}, blue negative"
+def _frame(figure: Figure, left: int, top: int, size: tuple[int, int], colour: str) -> None:
+    rows, columns = size
+    strip = np.array([*bytes.fromhex(colour[1:]), 255], np.uint8)
+    for x, y, wide, tall in (
+        (left - 6, top - 6, columns + 12, 4), (left - 6, top + rows + 2, columns + 12, 4),
+        (left - 6, top - 6, 4, rows + 12), (left + columns + 2, top - 6, 4, rows + 12),
+    ):  # fmt: skip
+        add_pixels(figure, np.broadcast_to(strip, (tall, wide, 4)), x, y)
 
 
-def _draw_trial(figure: Figure, trial: Trial, left: int, top: int, tall: int, high: float) -> None:
-    """Draw a panel, and below it its sizes and its figures of merit."""
-    add_pixels(figure, _signed(trial.image, high), left, top)
-    top += tall
-    for line in trial.caption.split("\n"):
-        add_text(figure, left, top + 10, line, fontsize=8.5)
-        top += 16
-    for text in _merit(trial.merit):
-        add_text(figure, left, top + 10, text, fontsize=8, color=BLUE)
-        top += 14
-
-
-def _without(settings: dict, name: str) -> dict:
-    return {key: value for key, value in settings.items() if key != name}
-
-
-def _caption(channel: dict) -> str:
-    """Write the sizes of a channel in a few words.
-
-    Examples
-    --------
-    >>> _caption({"method": "tophat", "radius": 9, "smooth": 1.0})
-    'radius 9, smooth 1'
-    >>> _caption({"method": "rolling_ball", "radius": 9, "smooth": True, "paraboloid": True})
-    'paraboloid, radius 9'
-    """
-    sizes = used_sizes(channel)
-    if channel["method"] == "minmax":
-        text = f"windows {channel['min_size']}"
-        return text + (f", smooth {channel['smooth']:g}" if "smooth" in sizes else "")
-    if channel["method"] == "dog":
-        return f"sigma {channel['low_sigma']:g}, {channel['high_sigma']:g}"
-    text = ", ".join(f"{size} {channel[size]:g}" for size in sizes)
-    return "paraboloid, " * bool(channel.get("paraboloid")) + text
+def _places(trials: list[Trial]) -> dict[int, tuple[int, int]]:
+    """Give each trial's row and column: its first size goes down, its second across."""
+    names = list(GRIDS[trials[0].method])
+    steps = [sorted({trial.sizes[name] for trial in trials}) for name in names]
+    found = {}
+    for trial in trials:
+        place = [own.index(trial.sizes[name]) for own, name in zip(steps, names, strict=True)]
+        found[id(trial)] = (place[0], place[1] if len(place) > 1 else 0)
+    return found
 
 
 def _signed(image: np.ndarray, high: float) -> np.ndarray:
@@ -344,18 +198,25 @@ def _merit(merit: dict[str, float]) -> tuple[str, str, str]:
 
     Examples
     --------
-    >>> _merit({"signal_survived": 0.5, "unevenness_ratio": 0.104, "negative_fraction": 0.0,
-    ...         "contrast_to_noise_after": 12.34, "background_left_sigma": 1.44})
-    ('kept 50 %, uneven 10 %', 'CNR 12, negative 0 %', 'left 1.4 σ')
+    >>> _merit({"signal_survived": 0.5, "unevenness_to_signal": 0.104, "negative_fraction": 0.0,
+    ...         "background_left_sigma": 1.23, "contrast_to_noise_after": 12.34})
+    ('kept 50 %, uneven 10 %', 'negative 0 %, left 1.2 σ, CNR 12')
     """
+    texts = [f"{name} {say_merit(column, merit[column])}" for column, name in MERIT.items()]
+    return ", ".join(texts[:2]), ", ".join(texts[2:])
 
-    def percent(name: str) -> str:
-        return f"{100 * merit[name]:.0f} %" if np.isfinite(merit[name]) else "–"
 
-    contrast, left = merit["contrast_to_noise_after"], merit["background_left_sigma"]
-    shown = "–" if np.isnan(contrast) else f"{contrast:.{1 if contrast < 10 else 0}f}"
-    return (
-        f"kept {percent('signal_survived')}, uneven {percent('unevenness_ratio')}",
-        f"CNR {shown}, negative {percent('negative_fraction')}",
-        f"left {left:.1f} σ" if np.isfinite(left) else "left –",
-    )
+def say_merit(column: str, value: float) -> str:
+    """Write one figure of merit; beyond ten times the signal its size tells nothing more.
+
+    Examples
+    --------
+    >>> say_merit("unevenness_to_signal", 31.5), say_merit("contrast_to_noise_after", 3.21)
+    ('> 1000 %', '3.2')
+    """
+    if not np.isfinite(value):
+        return "–"
+    if column in IN_SIGMA:
+        unit = " σ" if column == "background_left_sigma" else ""
+        return f"{value:.{1 if abs(value) < 10 else 0}f}{unit}"
+    return f"{100 * value:.0f} %" if value <= 10 else "> 1000 %"

@@ -44,6 +44,16 @@ class View:
         Grey levels shown black and white.
     background_range : (low, high)
         Grey levels that the shown background has.
+    background_limits : (low, high)
+        Grey levels of the background shown black and white: its own, as it is dark beside objects.
+    verdict : str
+        ok, warn or fail, and why; empty where it was not judged.
+    unit : str
+        ``px`` or ``um``: how the sizes were given.
+    pixel_um : float or None
+        Size of a square pixel, for sizes in µm.
+    box : (left, top, right, bottom)
+        Where the figure shows its three panels, px; set by whoever draws it.
     sizes : Granulometry or None
         Evidence for a radius.
     radius_px : float
@@ -65,9 +75,14 @@ class View:
     raw_range: tuple[float, float]
     result_range: tuple[float, float]
     background_range: tuple[float, float]
+    background_limits: tuple[float, float]
     sizes: Granulometry | None = None
     radius_px: float = float("nan")
     steps: list[tuple[str, np.ndarray, bool]] = field(default_factory=list)
+    verdict: str = ""
+    unit: str = "px"
+    pixel_um: float | None = None
+    box: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def make_view(
@@ -80,8 +95,7 @@ def make_view(
     clipped: dict,
     profile: int | None,
     size: tuple[int, int],
-    folder: str | Path | None = None,
-    threads: int | None = None,
+    background: np.ndarray | None = None,
 ) -> View:
     """Prepare one plane for the figure.
 
@@ -101,19 +115,16 @@ def make_view(
         Row from 0; None for the row with the largest summed result.
     size : (int, int)
         Rows and columns of the screen, from `display.panel_size`.
-    folder : path, optional
-        Where a background too large for memory may lie while this runs.
-    threads : int, optional
-        For a background that has to be estimated anew.
+    background : (Y, X), optional
+        What `find_background` gives.
 
     Returns
     -------
     View
         With the ranges of grey levels that suit this plane alone.
     """
-    background = find_background(
-        projection, result, channel, output, clipped, folder=folder, threads=threads
-    )
+    if background is None:
+        background = find_background(projection, result, channel, output, clipped)
     row = _brightest_row(result) if profile is None else profile
     panels = {
         "projection": shrink(projection, size),
@@ -141,6 +152,7 @@ def make_view(
         raw_range=grey_range([panels["projection"], panels["background"]]),
         result_range=result_range([panels["result"]], output),
         background_range=_extremes(panels["background"]),
+        background_limits=_limits([_extremes(panels["background"])]),
     )
 
 
@@ -154,6 +166,19 @@ def _extremes(image: np.ndarray) -> tuple[float, float]:
     """
     finite = image[np.isfinite(image)]
     return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
+
+
+def _limits(extremes: list[tuple[float, float]]) -> tuple[float, float]:
+    """Join ranges; a background of one level is shown grey.
+
+    Examples
+    --------
+    >>> _limits([(5.0, 8.0), (4.0, 6.0)]), _limits([(7.0, 7.0)])
+    ((4.0, 8.0), (6.0, 8.0))
+    """
+    known = [pair for pair in extremes if pair[0] <= pair[1]]
+    low, high = min((a for a, _ in known), default=0.0), max((b for _, b in known), default=1.0)
+    return (low, high) if low < high else (low - 1.0, high + 1.0)
 
 
 def result_range(results: list[np.ndarray], output: dict) -> tuple[float, float]:
@@ -183,7 +208,15 @@ def find_background(
     """Give what was subtracted, as an array or as something whose rows can be sliced.
 
     Where nothing was lost, it is projection − result, to the last bit; else it is estimated anew.
-    Parameters as in `make_view`.
+
+    Parameters
+    ----------
+    projection, result, channel, output, clipped
+        As in `make_view`.
+    folder : path, optional
+        Where a background too large for memory may lie while this runs.
+    threads : int, optional
+        For a background that has to be estimated anew.
 
     Examples
     --------
@@ -195,9 +228,7 @@ def find_background(
     """
     if channel["method"] == "none":
         return np.broadcast_to(np.zeros((), projection.dtype), projection.shape)
-    if not method_of(channel).has_float_background(channel) and not any(
-        clipped[count] for count in ("clipped_low", "clipped_high", "nonfinite")
-    ):
+    if is_difference(channel, clipped):
         offset = output.get("offset", 0) if output["negative"] == "offset" else 0
         return _Difference(projection, result, offset, channel["light_background"])
     from ..methods.subtraction import subtract_blocks
@@ -210,6 +241,12 @@ def find_background(
     for block in subtract_blocks(projection, channel, dtype=np.dtype("float32"), threads=threads):
         background[block.first : block.last] = block.background
     return background
+
+
+def is_difference(channel: dict, clipped: dict) -> bool:
+    """Tell whether the background is the difference of projection and result, to the last bit."""
+    lost = any(clipped[count] for count in ("clipped_low", "clipped_high", "nonfinite"))
+    return not method_of(channel).has_float_background(channel) and not lost
 
 
 class _OnDisk:
@@ -310,31 +347,6 @@ def _brightest_row(result: np.ndarray) -> int:
     return row
 
 
-def check_row(profile: int | str, rows: int, sample: str) -> int | None:
-    """Give the row of the profile, or None for "auto".
-
-    Raises
-    ------
-    ClearfieldError
-        Where the image has no such row.
-
-    Examples
-    --------
-    >>> check_row("auto", 10, "a"), check_row(9, 10, "a")
-    (None, 9)
-    """
-    if profile == "auto":
-        return None
-    if not 0 <= profile < rows:
-        from ..errors import ClearfieldError
-
-        raise ClearfieldError(
-            f"plot_qc.profile is {profile}, but the rows of {sample} are 0 to {rows - 1}; "
-            "give one of these, or auto"
-        )
-    return profile
-
-
 def share_ranges(views: list[View], fixed: list[float] | None, output: dict) -> None:
     """Give the views of one channel the same ranges of grey levels, in place.
 
@@ -343,8 +355,9 @@ def share_ranges(views: list[View], fixed: list[float] | None, output: dict) -> 
     views
         Time points of a channel.
     fixed : [low, high] or None
-        ``plot_qc.range``: for projection and background. The result, whose background is gone,
-        is shown over as many grey levels, from zero. None: what suits all views.
+        ``plot_qc.range``: for projection and background, which else has a range of its own. The
+        result, whose background is gone, is shown over as many grey levels, from zero. None:
+        what suits all views.
     output : dict
         ``negative`` and ``offset``.
     """
@@ -357,10 +370,11 @@ def share_ranges(views: list[View], fixed: list[float] | None, output: dict) -> 
                 "the first grey level must be below the second"
             )
         zero = float(output.get("offset", 0)) if output["negative"] == "offset" else 0.0
-        raw = float(fixed[0]), float(fixed[1])
+        background = raw = float(fixed[0]), float(fixed[1])
         result = zero, zero + raw[1] - raw[0]
     else:
         raw = grey_range([v.panels[name] for v in views for name in ("projection", "background")])
+        background = _limits([view.background_range for view in views])
         result = result_range([view.panels["result"] for view in views], output)
     for view in views:
-        view.raw_range, view.result_range = raw, result
+        view.raw_range, view.result_range, view.background_limits = raw, result, background

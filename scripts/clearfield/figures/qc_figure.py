@@ -15,7 +15,8 @@ from .canvas import (
     ORANGE,
     PURPLE,
     VERMILLION,
-    add_axes,
+    Plot,
+    add_lines,
     add_pixels,
     add_rectangle,
     add_text,
@@ -26,7 +27,6 @@ from .canvas import (
 from .grey_image import fit, grey_wedge, is_stretched, paint, panel_size, scale_bar, to_grey
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from .plane_view import View
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 SATURATED, CLIPPED_LOW, CLIPPED_HIGH, NONFINITE = ORANGE, BLUE, VERMILLION, PURPLE
 
 # Pixels of the figure.
-WIDTH = 1800
-HALF = 1330  # one of two columns of rows
+WIDTH = 1880
+HALF = 1410  # one of two columns of rows
 MARGIN = 28
 GAP = 18
 BAR = 14
 BAR_LABELS = 74
 TITLE = 66
-ROW_TITLE = 56
-ROW_FOOT = 46  # tick labels and a note
+ROW_TITLE = 78  # with the verdict and the captions of the panels
+ROW_FOOT = 50  # tick labels and two notes
 STEPS_TITLE = 24
 PLOTS_LEAST = 240
 PLOTS_FROM = 56  # from the last colour bar to the plots: their own tick labels
@@ -144,6 +144,9 @@ def _draw_row(
     right = x + width - MARGIN
     x += MARGIN
     add_text(figure, x, y + 14, shorten(view.title, width // 9), fontsize=11, fontweight="bold")
+    if view.verdict:
+        colour = VERDICTS[view.verdict.partition(":")[0]]
+        add_text(figure, x, y + 36, shorten(view.verdict, width // 7), color=colour)
     captions, top = y + ROW_TITLE - 14, y + ROW_TITLE
     notes = top + rows + 16
     nonfinite = ~np.isfinite(view.panels["projection"])
@@ -151,11 +154,12 @@ def _draw_row(
     line = round((view.row + 0.5) / view.shape[0] * rows)
     left = x
     cut = (view.clipped_low, CLIPPED_LOW), (view.clipped_high, CLIPPED_HIGH)
-    for name, caption, limits, own in (
+    panels = (
         ("projection", projection_name, view.raw_range, ((view.saturated, SATURATED),)),
-        ("background", "Background", view.raw_range, ()),
+        ("background", "Background", view.background_limits, ()),
         ("result", "Result", view.result_range, cut),
-    ):
+    )
+    for name, caption, limits, own in panels:
         add_text(figure, left, captions, caption)
         rgba = to_grey(fit(view.panels[name], size), limits)
         for marks, colour in (*own, (nonfinite, NONFINITE)):
@@ -168,11 +172,9 @@ def _draw_row(
             if view.saturated_fraction > 0:
                 note = f"■ {100 * view.saturated_fraction:.2g} % saturated"
                 add_text(figure, left, notes, note, color=SATURATED_TEXT)
-            left += columns + GAP
-            continue
-        if name == "background":
+        elif name == "background":
             low, high = view.background_range
-            note = level(low) if low == high else f"{level(low)} to {level(high)}"
+            note = f"{level(low)} to {level(high)}" if low < high else f"{level(low)} everywhere"
             add_text(figure, left, notes, note if low <= high else "", color=GREY)
         elif view.clipped_fraction > 0:
             note = f"■ {100 * view.clipped_fraction:.2g} % clipped"
@@ -184,6 +186,7 @@ def _draw_row(
         _draw_grey_bar(figure, left, top, rows, limits)
         add_text(figure, left - 4, captions, "grey levels", fontsize=8, color=GREY)
         left += BAR + BAR_LABELS
+    view.box = x, top, left - BAR_LABELS + 40, top + rows
     if nonfinite is not None:
         add_text(figure, x, notes + 18, "■ NaN or infinite", color=NONFINITE_TEXT)
     left += PLOTS_FROM - 24
@@ -192,6 +195,7 @@ def _draw_row(
         _draw_steps(figure, view, x, top + max(rows, PLOTS_LEAST) + ROW_FOOT, size)
 
 
+VERDICTS = {"ok": "#007A59", "warn": "#8A5A00", "fail": "#B03A00"}
 # The marks' own colours, darkened to be read on white.
 SATURATED_TEXT, NONFINITE_TEXT = "#A86F00", "#A0457A"
 
@@ -200,11 +204,9 @@ def _draw_grey_bar(
     figure: Figure, x: int, top: int, rows: int, limits: tuple[float, float]
 ) -> None:
     add_pixels(figure, grey_wedge(BAR, rows), x, top)
-    axes = add_axes(figure, x, top, BAR, rows, facecolor="none")
-    axes.xaxis.set_visible(False)
-    axes.yaxis.tick_right()
-    axes.set_ylim(*limits)
-    axes.set_yticks(*ticks(*limits, 4))
+    corners = [(x, top), (x + BAR, top), (x + BAR, top + rows), (x, top + rows)]
+    add_lines(figure, [[corners[side - 1], corners[side]] for side in (0, 1, 3)])
+    Plot(figure, x, top, BAR, rows, (0, 1), limits).scale("right", *ticks(*limits, 4))
 
 
 def _draw_scale_bar(
@@ -250,20 +252,20 @@ def _draw_profile(figure: Figure, view: View, x: int, y: int, width: int, height
         names, (178, 98, 22) if apart else (194, 108, 26), _PROFILE_COLOURS, strict=True
     ):
         add_text(figure, x + width - offset, y, name, color=colour, ha="center", fontsize=8.5)
-    axes = add_axes(figure, x, y + 14, width, height)
-    for (columns, levels), colour in zip(view.profile, _PROFILE_COLOURS, strict=True):
-        own = apart and colour == _PROFILE_COLOURS[2]
-        if own:
-            right = axes.twinx()
-            _scale_levels(right, (min(0.0, result[0]), result[1]))
-            right.spines[["top", "left"]].set_visible(False)
-        (right if own else axes).plot(
-            columns, levels, color=colour, linewidth=1.1, marker="." if len(columns) == 1 else None
-        )
-    _scale_levels(axes, raw if apart else (min(0.0, raw[0], result[0]), max(raw[1], result[1])))
-    axes.set_xlim(-0.5, view.shape[1] - 0.5)
-    axes.set_xticks(*ticks(0, view.shape[1] - 1, 4, whole=True))
-    axes.spines[["top", "right"]].set_visible(False)
+    place, across = (figure, x, y + 14, width, height), (-0.5, view.shape[1] - 0.5)
+    both = raw if apart else (min(0.0, raw[0], result[0]), max(raw[1], result[1]))
+    plot = Plot(*place, across, _padded(both))
+    plot.scale("left", *ticks(*plot.up, 3))
+    plot.scale("bottom", *ticks(0, view.shape[1] - 1, 4, whole=True))
+    plots = [plot] * 3
+    if apart:
+        plots[2] = Plot(*place, across, _padded((min(0.0, result[0]), result[1])))
+        plots[2].scale("right", *ticks(*plots[2].up, 3))
+    for plot, (columns, levels), colour in zip(plots, view.profile, _PROFILE_COLOURS, strict=True):
+        marker = "." if len(columns) == 1 else None
+        # Where the background is 0, the result lies on the projection, which is seen below it.
+        wide, alpha = (3, 0.4) if colour == _PROFILE_COLOURS[0] else (1.1, 1)
+        plot.line(columns, levels, color=colour, linewidth=wide, alpha=alpha, marker=marker)
     note = "column, px; the row is marked beside the images"
     add_text(figure, x + width, y + height + 44, note, color=GREY, fontsize=8, ha="right")
 
@@ -273,12 +275,10 @@ def _limits(profiles: list[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float
     return (float(levels.min()), float(levels.max())) if levels.size else (0.0, 1.0)
 
 
-def _scale_levels(axes: Axes, limits: tuple[float, float]) -> None:
+def _padded(limits: tuple[float, float]) -> tuple[float, float]:
     low, high = limits
     pad = 0.04 * (high - low) or 1.0
-    low, high = low - pad if low else low, high + pad
-    axes.set_ylim(low, high)
-    axes.set_yticks(*ticks(low, high, 3))
+    return low - pad if low else low, high + pad
 
 
 _PROFILE_COLOURS = (BLACK, BLUE, VERMILLION)
@@ -289,41 +289,47 @@ def _draw_sizes(figure: Figure, view: View, x: int, y: int, width: int, height: 
     if not len(sizes.radii_px) or np.isnan(sizes.median_diameter_px):
         add_text(figure, x, y, "Object sizes: no objects found", color=GREY)
         return
-    axes = add_axes(figure, x, y + 14, width, height)
-    radii = sizes.radii_px
+    radii, used = sizes.radii_px, np.isfinite(view.radius_px) and view.radius_px > 0
+    low, high = float(radii[0]), float(radii[-1])
+    if used:
+        low, high = min(low, view.radius_px), max(high, view.radius_px)
+    low, high = low / 1.1, high * 1.1
+    plot = Plot(figure, x, y + 14, width, height, (low, high), (0, 104), logarithmic=True)
     scale = 100 / max(float(sizes.spectrum.max()), 1e-12)
-    axes.fill_between(radii, sizes.spectrum * scale, color="#D0D0D0", linewidth=0)
-    axes.plot(radii, 100 * sizes.kept, color=BLACK, linewidth=1.1)
+    plot.area(radii, sizes.spectrum * scale, color="#D0D0D0")
+    plot.line(radii, 100 * sizes.kept, color=BLACK, linewidth=1.1)
     advice = "none"
     if sizes.recommended_radius_px is not None:
-        axes.axvline(sizes.recommended_radius_px, color=GREEN, linewidth=1.6)
-        advice = f"{sizes.recommended_radius_px} px"
+        plot.upright(sizes.recommended_radius_px, color=GREEN, linewidth=1.6)
+        advice = _length(view, sizes.recommended_radius_px)
         smoothing = sizes.smoothing
         if smoothing is not None and smoothing.sigma_px > 0:
             brings = (
-                f"advised with smooth {smoothing.sigma_px:g} px: radius {smoothing.radius_px} px. "
+                f"advised with smooth {_length(view, smoothing.sigma_px)}: "
+                f"radius {_length(view, smoothing.radius_px)}. "
                 f"Left in the background {smoothing.left_smoothed:.1f} σ, not {smoothing.left:.1f}"
                 f"; objects keep {100 * smoothing.kept:.0f} %"
             )
             place = y + height + 58
             add_text(figure, x + width, place, brings, color=GREEN, fontsize=8, ha="right")
-    low, high = float(radii[0]), float(radii[-1])
-    used = np.isfinite(view.radius_px) and view.radius_px > 0
     if used:
-        axes.axvline(view.radius_px, color=VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
-        low, high = min(low, view.radius_px), max(high, view.radius_px)
-        add_text(figure, x + width, y, f"used {view.radius_px:g} px", color=VERMILLION, ha="right")
+        plot.upright(view.radius_px, color=VERMILLION, linewidth=1.6, linestyle=(0, (4, 2)))
+        text = f"used {_length(view, view.radius_px)}"
+        add_text(figure, x + width, y, text, color=VERMILLION, ha="right")
     add_text(figure, x + width - 90 * used, y, f"advised {advice}", color=GREEN, ha="right")
-    axes.set_xscale("log")
-    axes.set(xlim=(low / 1.1, high * 1.1), ylim=(0, 104))
-    marks = [r for r in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low / 1.1 <= r <= high * 1.1]
-    axes.set_xticks(marks, [str(mark) for mark in marks])
-    axes.set_xticks([], minor=True)
-    axes.set_yticks([0, 50, 100], ["0", "50", "100 %"])
-    axes.spines[["top", "right"]].set_visible(False)
+    marks = [r for r in (1, 2, 5, 10, 20, 50, 100, 200, 500) if low <= r <= high]
+    plot.scale("bottom", marks, [str(mark) for mark in marks])
+    plot.scale("left", [0, 50, 100], ["0", "50", "100 %"])
     add_text(figure, x, y, "Intensity kept")
     note = "by a top-hat of this radius, px; grey: sizes found"
     add_text(figure, x + width, y + height + 44, note, color=GREY, fontsize=8, ha="right")
+
+
+def _length(view: View, px: float) -> str:
+    """Write a length in the unit of the config."""
+    if view.unit == "um" and view.pixel_um:
+        return f"{px * view.pixel_um:.4g} µm"
+    return f"{px:g} px"
 
 
 def _draw_steps(figure: Figure, view: View, x: int, y: int, size: tuple[int, int]) -> None:

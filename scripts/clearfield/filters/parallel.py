@@ -71,80 +71,79 @@ def run_tasks(function: Callable[..., None], tasks: Iterable[tuple], threads: in
         raise errors[0]
 
 
-def run_rows(
-    function: Callable[[int, range, int], None],
-    rows: range,
-    steps: int,
-    *,
-    least: int,
-    threads: int,
-) -> None:
-    """Call ``function(thread, rows, step)`` for every row and step, and wait for all.
+class _OthersFailedError(Exception):
+    """Ends a thread that waits in vain."""
 
-    Each thread has a share of the rows, and once it is through with them, half of another's that is
-    not, so that all end together. The steps of a row are done in order.
+
+def run_in_turn(function: Callable[..., None], tasks: Iterable[tuple], threads: int) -> None:
+    """Call ``function(thread, wait, lane, *rest)`` for tasks ``(lane, *rest)``, and wait for all.
+
+    Threads take tasks in their order. What a function does before it calls ``wait()`` runs beside
+    anything else; what follows runs once the earlier tasks of its lane have ended. So a lane sees
+    its tasks in order, however many threads there are, and no more than one task of each thread is
+    under way.
 
     Parameters
     ----------
     function : callable
         Its `thread` counts from 0, so that each thread may have memory of its own.
-    rows : range
-    steps : int
-    least : int
-        Shares are cut at multiples of so many rows.
+    tasks : iterable of tuple
+        The first of each names its lane.
     threads : int
 
     Examples
     --------
-    >>> order = [[] for row in range(8)]
-    >>> def work(thread, rows, step):
-    ...     for row in rows:
-    ...         order[row].append(step)
-    >>> run_rows(work, range(8), 3, least=1, threads=2)
-    >>> order == [[0, 1, 2]] * 8
-    True
+    >>> order = {"a": [], "b": []}
+    >>> def work(thread, wait, lane, number):
+    ...     wait()
+    ...     order[lane].append(number)
+    >>> run_in_turn(work, [("a", 0), ("b", 1), ("a", 2), ("a", 3)], threads=2)
+    >>> order
+    {'a': [0, 2, 3], 'b': [1]}
     """
-    share = -(-len(rows) // (max(threads, 1) * least)) * least
-    free = [(0, rows[first : first + share]) for first in range(0, len(rows), share)]
-    if len(free) == 1:
-        for step in range(steps):
-            function(0, rows, step)
-        return
+    from itertools import count
 
-    import threading
+    numbered, begun = [], {}
+    for task in tasks:
+        numbered.append((begun.get(task[0], 0), task))
+        begun[task[0]] = numbered[-1][0] + 1
+    ended = dict.fromkeys(begun, 0)
+    names = count()
+    threads = max(1, min(threads, len(numbered)))
+    if threads > 1:
+        import threading
 
-    change = threading.Condition()
-    working = waiting = 0
+        change, local = threading.Condition(), threading.local()
     failed = False
 
-    def is_settled() -> bool:
-        return bool(free) or not working
+    def run(turn: int, task: tuple) -> None:
+        nonlocal failed
+        lane = task[0]
+        if threads == 1:
+            function(0, lambda: None, *task)
+            return
+        if not hasattr(local, "name"):
+            local.name = next(names)
 
-    def work(thread: int) -> None:
-        nonlocal working, waiting, failed
-        while True:
-            with change:
-                waiting += 1
-                change.wait_for(is_settled)
-                waiting -= 1
-                if not free:
-                    return
-                step, part = free.pop(0)
-                working += 1
-            done = False
-            try:
-                function(thread, part, step)
-                done = True
-            finally:
+        def wait() -> None:
+            if ended[lane] != turn:
                 with change:
-                    working -= 1
-                    failed |= not done
-                    if failed:
-                        free.clear()
-                    elif step + 1 < steps:
-                        half = len(part) // 2 // least * least if waiting else 0
-                        pieces = [part[:half], part[half:]] if half else [part]
-                        free.extend((step + 1, piece) for piece in pieces)
-                    change.notify_all()
+                    change.wait_for(lambda: failed or ended[lane] == turn)
+            if failed:
+                raise _OthersFailedError
 
-    run_tasks(work, [(thread,) for thread in range(len(free))], threads)
+        try:
+            function(local.name, wait, *task)
+            wait()
+        except _OthersFailedError:
+            return
+        except BaseException:
+            with change:
+                failed = True
+                change.notify_all()
+            raise
+        with change:
+            ended[lane] += 1
+            change.notify_all()
+
+    run_tasks(run, numbered, threads)

@@ -25,6 +25,7 @@ _SHRINKING = ((10, 1, 24), (30, 2, 24), (100, 4, 32), (math.inf, 8, 40))
 _THIRD = np.float32(0.33333333)
 _BLOCK_PIXELS = 2**22
 _TILE_ROWS, _TILE_COLUMNS = 128, 512  # of 32 x 512 to 256 x 2100, measured to be fast
+_THREAD_PIXELS = 2**17  # for each thread; with fewer, to start one takes longer than it saves
 
 
 def rolling_ball(
@@ -72,7 +73,8 @@ def rolling_ball(
         Whether to slide a paraboloid of the ball's curvature at its top instead. It is slower here
         than in ImageJ: its lines go in lockstep.
     threads : int, optional
-        Default: the CPUs that this process may use. The result has the same bits on any number.
+        At most; default: the CPUs that this process may use. Fewer work where more would not
+        help. The result has the same bits on any number.
 
     Returns
     -------
@@ -132,7 +134,9 @@ def rolling_ball_blocks(
     """
     _check(image, radius, paraboloid)
     find = _paraboloid_blocks if paraboloid else _ball_blocks
-    return find(image, radius, light_background, smooth, thread_count(threads))
+    pixels = image.shape[0] * image.shape[1]
+    threads = max(1, min(thread_count(threads), pixels // _THREAD_PIXELS))
+    return find(image, radius, light_background, smooth, threads)
 
 
 def _paraboloid_blocks(image, radius: float, light: bool, smooth: bool, threads: int):

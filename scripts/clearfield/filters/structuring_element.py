@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Window(NamedTuple):
-    """A window as a Minkowski sum of point pairs, and the single points that the sum leaves out.
+    """A window as a Minkowski sum of point pairs, and the points that the sum leaves out.
 
     Attributes
     ----------
@@ -18,11 +18,20 @@ class Window(NamedTuple):
         ``t = minimum(t, t shifted by move)`` for each move. Their sum is even in y and x.
     points : tuple of (dy, dx)
         Offsets from the centre that are joined to this sum, one more pass each.
+    joined : int
+        The sum of so many of the first moves, centred, is joined to the whole sum: one pass more
+        for all of its points. 0 where there is none.
     """
 
     reach: int
     moves: tuple[tuple[int, int], ...]
     points: tuple[tuple[int, int], ...]
+    joined: int = 0
+
+    @property
+    def passes(self) -> int:
+        """Tell how many passes a minimum over the window takes."""
+        return len(self.moves) + len(self.points) + bool(self.joined)
 
     def covers(self, height: int, width: int) -> bool:
         """Say whether this is a square that holds the plane around each of the plane's pixels."""
@@ -45,16 +54,23 @@ def disk(radius: int) -> Window:
 
     Examples
     --------
-    The disk of radius 2 is nine pixels of one colour of a chessboard, a sum of two diagonals of
-    three pixels each, and the four pixels that touch the middle.
+    The disk of radius 5 is an octagon, and the four pixels at the ends of its axes.
 
-    >>> disk(2).moves
-    ((1, 1), (1, 1), (1, -1), (1, -1))
-    >>> sorted(disk(2).points)
-    [(-1, 0), (0, -1), (0, 1), (1, 0)]
+    >>> sum(dy for dy, _ in disk(5).moves) // 2
+    4
+    >>> sorted(disk(5).points)
+    [(-5, 0), (0, -5), (0, 5), (5, 0)]
+
+    That of radius 2 is nine pixels of one colour of a chessboard, a sum of two diagonals of three
+    pixels each, and the four pixels that touch the middle: a sum of two diagonals of two.
+
+    >>> disk(2)
+    Window(reach=2, moves=((1, 1), (1, -1), (1, 1), (1, -1)), points=(), joined=2)
     """
+    if radius == 2:
+        return Window(2, ((1, 1), (1, -1)) * 2, (), joined=2)
     candidates = [_with_leftover(radius, _hull_moves(radius, cut)) for cut in {0, min(1, radius)}]
-    return min(candidates, key=lambda window: len(window.moves) + len(window.points))
+    return min(candidates, key=lambda window: window.passes)
 
 
 @lru_cache(maxsize=64)

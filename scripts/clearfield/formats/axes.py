@@ -29,12 +29,15 @@ class Arrangement(NamedTuple):
     index_axes, plane_axes : str
         The stack's axes over which `numbers` and the pixels of a read plane run. Usually
         `plane_axes` is "YX"; a user may call any axis of the file Y or X.
+    taken : list
+        For each axis of the series, in its `order`: the stack's letter, or the index that is taken.
     """
 
     shape: tuple[int, int, int, int, int]
     numbers: np.ndarray
     index_axes: str
     plane_axes: str
+    taken: list[str | int]
 
 
 def arrange(series: Series, axes: str | None, select: dict[str, int], name: str) -> Arrangement:
@@ -86,9 +89,10 @@ def arrange(series: Series, axes: str | None, select: dict[str, int], name: str)
                 f"{_list(index_axes, sizes) or 'none'}; {_SOME}"
             )
     numbers = np.arange(math.prod(series.index_shape)).reshape(series.index_shape)
-    remaining = ""
+    remaining, taken = "", []
     for axis in index_axes:
         place = len(remaining)
+        taken.append(axis)
         if axis in select:
             if not 0 <= select[axis] < sizes[axis]:
                 raise ClearfieldError(
@@ -96,14 +100,17 @@ def arrange(series: Series, axes: str | None, select: dict[str, int], name: str)
                     f"{sizes[axis]} entries, 0 to {sizes[axis] - 1}"
                 )
             numbers = numbers.take(select[axis], axis=place)
+            taken[-1] = select[axis]
         elif axis not in "TCZYX" and numbers.shape[place] == 1:
             numbers = numbers.take(0, axis=place)
+            taken[-1] = 0
         else:
             remaining += axis
     index_axes = remaining
     _check(letters, index_axes + plane_axes, sizes, series, name)
     lengths = {a: sizes[a] for a in index_axes + plane_axes}
-    return Arrangement(tuple(lengths.get(a, 1) for a in "TCZYX"), numbers, index_axes, plane_axes)
+    shape = tuple(lengths.get(a, 1) for a in "TCZYX")
+    return Arrangement(shape, numbers, index_axes, plane_axes, [*taken, *plane_axes])
 
 
 def _relabel(series: Series, axes: str | None, name: str) -> str:

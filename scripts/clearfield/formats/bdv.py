@@ -14,12 +14,12 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..errors import ClearfieldError
-from .hdf5 import Planes, open_hdf5
+from .hdf5 import describe, open_hdf5
 from .length_units import micrometres
 from .series import Series
 from .thirdparty import explained
 
-_KIND = "an HDF5 file of BigDataViewer"
+_KIND = "a file of BigDataViewer"
 _OTHERWISE = "give it the suffix of what it is"
 
 
@@ -117,30 +117,17 @@ def _describe(
     channels: dict[int, str],
 ) -> Series:
     datasets = [file[f"{time}/s{one.number:02d}/0/cells"] for time in times for one in setups]
-    shape = datasets[0].shape
-    count = len(setups)
-    axes = "T" * (len(times) > 1) + "C" * (count > 1) + "ZYX"
-    lengths = {"T": len(times), "C": count} | dict(zip("ZYX", shape, strict=True))
-    planes = Planes(path, _KIND, datasets, shape)
     dtype = datasets[0].dtype
     # Java has no unsigned integers of 16 bits: the program means these.
     meant = np.dtype("u2").newbyteorder(dtype.byteorder) if dtype.str[1:] == "i2" else dtype
-
-    def read(index: tuple[int, ...]) -> np.ndarray:
-        place = dict(zip(axes, map(int, index), strict=False))
-        number = place.get("T", 0) * count + place.get("C", 0)
-        return planes.read(number, place.get("Z", 0)).view(meant)
-
+    lengths = {"T": len(times), "C": len(setups)}
+    lengths |= dict(zip("ZYX", datasets[0].shape, strict=True))
+    series = describe(path, _KIND, datasets, lengths, meant)
+    series.name = name
+    series.pixel_size_um = dict(zip("xyz", setups[0].pixel_size_um, strict=True))
     names = [channels.get(setup.channel, "") for setup in setups]
-    return Series(
-        name=name,
-        axes=axes,
-        shape=tuple(lengths[axis] for axis in axes),
-        dtype=meant,
-        read=read,
-        pixel_size_um=dict(zip("xyz", setups[0].pixel_size_um, strict=True)),
-        channel_names=names if any(names) else [],
-    )
+    series.channel_names = names if any(names) else []
+    return series
 
 
 def _read_xml(path: str | PathLike, numbers: list[int]) -> tuple[dict[int, str], list[_Setup]]:

@@ -1,10 +1,14 @@
 """What programs write beside the planes of a folder: sizes in µm, and names of channels."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
 from .length_units import micrometres
+
+# What is wrong with such a file is no reason to refuse the planes.
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, ElementTree.ParseError)
 
 
 def read_beside(folder: Path) -> tuple[dict[str, float | None], dict[int, str]]:
@@ -18,7 +22,7 @@ def read_beside(folder: Path) -> tuple[dict[str, float | None], dict[int, str]]:
         try:
             if (folder / file).is_file():
                 return read(folder / file)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, ElementTree.ParseError):
+        except _UNREADABLE:
             pass
     return {}, {}
 
@@ -69,9 +73,40 @@ def _read_yokogawa(file: Path) -> tuple[dict[str, float | None], dict[int, str]]
     keys = {"x": "HorizontalPixelDimension", "y": "VerticalPixelDimension"}
     found: dict[str, set] = {axis: set() for axis in keys}
     for element in ElementTree.parse(file).iter():
-        values = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+        values = _plain(element)
         if element.tag.rpartition("}")[2] == "MeasurementChannel":
             for axis, key in keys.items():
                 found[axis].add(micrometres(values.get(key), "µm"))
     # Channels of cameras with pixels of different sizes have no size together.
-    return {axis: one.pop() if len(one) == 1 else None for axis, one in found.items()}, {}
+    sizes = {axis: one.pop() if len(one) == 1 else None for axis, one in found.items()}
+    with suppress(*_UNREADABLE):
+        sizes["z"] = _step(file.with_name("MeasurementData.mlf"))
+    return sizes, {}
+
+
+def _step(records: Path) -> float | None:
+    """Read from a CellVoyager's list of images the µm from slice to slice, as its first field has.
+
+    ASSUME: all fields of a plate were recorded with the same steps.
+    """
+    heights, first = {}, None
+    for _, element in ElementTree.iterparse(records):
+        values = _plain(element)
+        if values.get("Type") != "IMG":
+            continue
+        field = [values.get(key) for key in ("Row", "Column", "FieldIndex", "TimePoint")]
+        first = first or field
+        if field != first and len(heights) > 1:
+            break
+        if field == first:
+            heights.setdefault(int(values["ZIndex"]), float(values["Z"]))
+        element.clear()
+    if len(heights) < 2:
+        return None
+    lowest, highest = min(heights), max(heights)
+    return micrometres((heights[highest] - heights[lowest]) / (highest - lowest), "µm")
+
+
+def _plain(element: ElementTree.Element) -> dict[str, str]:
+    """Give the attributes without their namespaces."""
+    return {key.rpartition("}")[2]: value for key, value in element.attrib.items()}

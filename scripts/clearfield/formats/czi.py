@@ -15,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ClearfieldError
-from .czi_codecs import decode_tile
 from .czi_directory import PIXEL_TYPES, Tile, read_directory
 from .czi_metadata import CziMetadata
+from .parts import Parts, plane_reader
 from .series import Series
 from .thirdparty import check_claim, check_size, explained
 
@@ -108,33 +107,41 @@ def _describe(
 
     most = max(map(len, planes.values()))
 
-    def read(index: tuple[int, ...]) -> np.ndarray:
-        place = tuple(int(number) for number in index[: len(axes)])
+    def fault(place: tuple[int, ...]) -> str:
+        """Say why a plane cannot be had; empty where it can."""
         where = " ".join(f"{axis}={number}" for axis, number in zip(axes, place, strict=True))
         if place not in planes:
-            raise ClearfieldError(
+            return (
                 f"{path}, scene {scene}, was recorded without the plane {where} (it has "
                 f"{len(planes)} of {prod(shape[:-2])}); choose what is complete with "
                 'load_stack.select, e.g. {"C": 0}, or save that part in ZEN as a file of its own'
             )
         kinds = {tile.pixel_type for tile in planes[place]}
         if any(_samples(kind) != samples for kind in kinds):
-            raise ClearfieldError(
+            return (
                 f"{path}, scene {scene}, has pixels of the CZI types {sorted(kinds)} in the plane "
                 f"{where}: complex numbers, transparent colours, or colours beside grey levels; "
                 'take other channels with load_stack.select, e.g. {"C": 0}, or save this one in '
                 "ZEN as a file of its own"
             )
         if len(planes[place]) < most:
-            raise ClearfieldError(
+            return (
                 f"{path}, scene {scene}, was recorded with {len(planes[place])} of {most} tiles in "
                 "one of its planes; save the complete part in ZEN as a file of its own"
             )
-        _check_coverage(path, scene, planes[place], shape[-2:])
-        with explained(path, _KIND):
-            pixels = _compose(path, planes[place], (top, left), shape[-2:], dtype, samples)
-        return pixels if samples == 1 else pixels[..., index[-1]]
+        return _coverage_fault(path, scene, planes[place], shape[-2:])
 
+    # A plane is one part, of one tile or of several that may overlap.
+    places = list(np.ndindex(*shape[:-2]))
+    colours = (0,) if samples > 1 else ()
+    parts = Parts(
+        {"name": "czi", "dtype": dtype.str, "samples": samples, "shape": shape[-2:]},
+        (1,) * len(axes) + ((samples,) if colours else ()) + shape[-2:],
+        [(*place, *colours, 0, 0) for place in places],
+        [fault(place) or [0, *_pieces(planes[place], (top, left))] for place in places],
+        [fspath(path)],
+    )
+    sizes = shape[:-2] + ((samples,) if colours else ()) + shape[-2:]
     offsets = None
     if samples == 1:
         offsets = _offsets(planes, shape, dtype)
@@ -143,12 +150,13 @@ def _describe(
         axes=axes + "YX" + ("S" if samples > 1 else ""),
         shape=shape + ((samples,) if samples > 1 else ()),
         dtype=dtype,
-        read=read,
+        read=plane_reader(parts, sizes, dtype),
         pixel_size_um=metadata.pixel_size_um(),
         channel_names=metadata.channel_names(values["C"]),
         saturation_level=metadata.saturation_level(dtype),
         files=[fspath(path)] if offsets is not None else [],
         offsets=offsets,
+        parts=lambda: parts,
     )
 
 
@@ -202,36 +210,26 @@ def _offsets(
     return np.array(places, np.int64)
 
 
-def _check_coverage(
+def _coverage_fault(
     path: str | PathLike, scene: int, tiles: list[Tile], shape: tuple[int, int]
-) -> None:
+) -> str:
     covered = sum(prod(tile.shape) for tile in tiles) / prod(shape)
-    if covered < _LEAST_COVERED:
-        raise ClearfieldError(
-            f"{path}, scene {scene}, has tiles far apart: they cover {100 * covered:.0f} % of a "
-            f"plane of {shape[1]} x {shape[0]}; save its regions as scenes or files of their own "
-            "in ZEN (Split Scenes)"
-        )
+    if covered >= _LEAST_COVERED:
+        return ""
+    return (
+        f"{path}, scene {scene}, has tiles far apart: they cover {100 * covered:.0f} % of a "
+        f"plane of {shape[1]} x {shape[0]}; save its regions as scenes or files of their own "
+        "in ZEN (Split Scenes)"
+    )
 
 
-def _compose(
-    path: str | PathLike,
-    tiles: list[Tile],
-    origin: tuple[int, int],
-    shape: tuple[int, int],
-    dtype: np.dtype,
-    samples: int,
-) -> np.ndarray:
-    """Put the tiles of a plane where they belong, a higher number (M) on top, as ZEN does."""
-    plane = np.zeros(shape if samples == 1 else (*shape, samples), dtype)
-    with Path(path).open("rb") as file:
-        for tile in sorted(tiles, key=lambda tile: tile.place.get("M", (-1, 1))[0]):
-            file.seek(tile.start)
-            data = file.read(tile.length)
-            own = np.dtype(PIXEL_TYPES[tile.pixel_type][0])
-            pixels = decode_tile(path, data, tile.compression, own, tile.shape, samples)
-            if len(tiles) == 1 and tile.shape == shape:
-                return pixels.astype(dtype, copy=False)
-            y, x = (tile.place[axis][0] - first for axis, first in zip("YX", origin, strict=True))
-            plane[y : y + tile.shape[0], x : x + tile.shape[1]] = pixels
-    return plane
+def _pieces(tiles: list[Tile], origin: tuple[int, int]) -> list[list[int]]:
+    """Say where the tiles of a plane lie, a higher number (M) behind, as it lies on top in ZEN."""
+    return [
+        [
+            tile.start, tile.length, tile.compression, tile.pixel_type,
+            *(tile.place[axis][0] - first for axis, first in zip("YX", origin, strict=True)),
+            *tile.shape,
+        ]
+        for tile in sorted(tiles, key=lambda tile: tile.place.get("M", (-1, 1))[0])
+    ]  # fmt: skip

@@ -8,9 +8,10 @@ import tifffile
 from ..errors import ClearfieldError
 
 # Programs write what they computed beside the planes: maximum projections, extended depth of
-# focus, the sharpest pixels. ImageJ puts the kind of a projection in front of the name.
+# focus, the sharpest pixels, all channels in colour. ImageJ puts the kind of a projection in front
+# of the name.
 _WORDS = re.compile(
-    r"(?:^|[^A-Za-z0-9])(?:MIP|MaxIP|MinIP|EDF|EFI|EDOF|best[ _-]?focus"
+    r"(?:^|[^A-Za-z0-9])(?:MIP|MaxIP|MinIP|EDF|EFI|EDOF|(?:best|full)[ _-]?focus|overlay|composite"
     r"|extended[ _-]?(?:depth|focus)"
     r"|(?:max(?:imum)?|min(?:imum)?|mean|average|avg|sum|z)?[ _-]?(?:intensity)?[ _-]?"
     r"proj(?:ection)?)(?![A-Za-z])|^(?-i:MAX|AVG|SUM|MED|STD|MIN)_",

@@ -8,10 +8,8 @@ characters; extents in space give the size of a pixel.
 import re
 from os import PathLike
 
-import numpy as np
-
 from ..errors import ClearfieldError
-from .hdf5 import Planes, open_hdf5, text
+from .hdf5 import describe, open_hdf5, text
 from .length_units import micrometres, shortest
 from .series import Series
 from .thirdparty import explained
@@ -69,26 +67,14 @@ def _describe(path: str | PathLike, group, info) -> Series:
         int(text(own.attrs.get(f"ImageSize{axis}")) or text(about.get(axis)) or length)
         for axis, length in zip("ZYX", own["Data"].shape, strict=True)
     )
+    lengths = {"T": len(times), "C": len(channels[0]), **dict(zip("ZYX", shape, strict=True))}
     datasets = [channel["Data"] for found in channels for channel in found]
-    planes = Planes(path, _KIND, datasets, shape)
-    count = len(channels[0])
-    axes = "T" * (len(times) > 1) + "C" * (count > 1) + "ZYX"
-    lengths = {"T": len(times), "C": count} | dict(zip("ZYX", shape, strict=True))
-
-    def read(index: tuple[int, ...]) -> np.ndarray:
-        place = dict(zip(axes, map(int, index), strict=False))
-        return planes.read(place.get("T", 0) * count + place.get("C", 0), place.get("Z", 0))
-
+    series = describe(path, _KIND, datasets, lengths)
     title = text(about.get("Name"))
-    return Series(
-        name="" if title == "(name not specified)" else title,
-        axes=axes,
-        shape=tuple(lengths[axis] for axis in axes),
-        dtype=datasets[0].dtype,
-        read=read,
-        pixel_size_um=_pixel_size(about, shape),
-        channel_names=_channel_names(info, count),
-    )
+    series.name = "" if title == "(name not specified)" else title
+    series.pixel_size_um = _pixel_size(about, shape)
+    series.channel_names = _channel_names(info, lengths["C"])
+    return series
 
 
 def _numbered(path: str | PathLike, group, word: str) -> list:

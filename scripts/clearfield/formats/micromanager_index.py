@@ -22,7 +22,9 @@ def check_planes(tif: tifffile.TiffFile, name: str) -> None:
         index = tif.micromanager_metadata["IndexMap"][:, :4]
         claimed = math.prod((index.max(axis=0).astype(int) + 1).tolist()) if index.size else 0
     elif tif.is_ndtiff:
-        places = [axes for axes, *_ in ndtiff_index(tif)]
+        index = list(ndtiff_index(tif))
+        _check_files({file for _, file, *_ in index}, Path(tif.filehandle.dirname), name)
+        places = [axes for axes, *_ in index]
         if places and {"row", "column"} <= places[0].keys():
             _check_mosaic(places, name)
         values = [{place[axis] for place in places} for axis in places[0]] if places else []
@@ -32,6 +34,16 @@ def check_planes(tif: tifffile.TiffFile, name: str) -> None:
             f"{name} is incomplete or damaged: its index numbers {claimed} planes, more than there "
             "are (an acquisition that was stopped?)"
         )
+
+
+def _check_files(files: set[str], folder: Path, name: str) -> None:
+    """Raise where a file that the index names is not beside it."""
+    for file in sorted(files):
+        if Path(file).name != file or not (folder / file).is_file():
+            raise ClearfieldError(
+                f"{name} is one part of an NDTiff, whose NDTiff.index names {file!r}, and that is "
+                "not beside it; put it there, or copy the folder again"
+            )
 
 
 def _check_mosaic(places: list[dict], name: str) -> None:

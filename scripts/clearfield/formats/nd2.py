@@ -6,7 +6,6 @@ the package gives zeros for them).
 """
 
 import struct
-import zlib
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,6 +14,8 @@ from types import ModuleType, TracebackType
 import numpy as np
 
 from ..errors import ClearfieldError
+from .nd2_frames import describe_codec, frame_bytes
+from .parts import Parts, plane_reader
 from .series import Series
 from .thirdparty import check_claim, check_size, explained, import_reader
 
@@ -162,8 +163,8 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
     shape = (frames, attributes.heightPx, attributes.widthPx, attributes.componentCount)
     check_claim(path, size, shape, file.dtype.itemsize)
     if places and attributes.compressionType != "lossless":
-        _, frame_bytes = _frame_bytes(attributes, file.dtype.itemsize)
-        short = sum(length < frame_bytes for _, length in places.values())
+        _, needed = frame_bytes(attributes, file.dtype.itemsize)
+        short = sum(length < needed for _, length in places.values())
         if short and attributes.compressionType:
             raise ClearfieldError(
                 f"{path} is compressed with loss, in a way that is not known here; "
@@ -172,32 +173,8 @@ def _check_frames(path: str | PathLike, size: int, file, places: dict | None) ->
         if short:
             raise ClearfieldError(
                 f"{path} is damaged: {short} of its {len(places)} frames hold fewer bytes than "
-                f"the {frame_bytes} of an image; copy it again from its source"
+                f"the {needed} of an image; copy it again from its source"
             )
-
-
-def _frame_bytes(attributes, itemsize: int) -> tuple[int, int]:
-    """Give the bytes from row to row, where rows may be padded, and those of a frame."""
-    row_bytes = attributes.widthPx * attributes.componentCount * itemsize
-    step = max(attributes.widthBytes or 0, row_bytes)
-    return step, (attributes.heightPx - 1) * step + row_bytes
-
-
-def _read_frame(
-    path: str | PathLike, place: tuple[int, int], attributes, dtype: np.dtype
-) -> np.ndarray:
-    """Read a frame: Y, X and all its components.
-
-    The package takes the components of the second colour image of a frame from wrong places where
-    rows are padded.
-    """
-    step, frame_bytes = _frame_bytes(attributes, dtype.itemsize)
-    data = np.memmap(path, np.uint8, "r", *place)  # of a frame's channels, one is asked for
-    if attributes.compressionType == "lossless":
-        data = zlib.decompressobj().decompress(data, frame_bytes)
-    components = attributes.componentCount
-    shape = attributes.heightPx, attributes.widthPx, components
-    return np.ndarray(shape, dtype, data, 0, (step, components * dtype.itemsize, dtype.itemsize))
 
 
 def _chunk(data: bytes) -> bytes:
@@ -245,12 +222,15 @@ def _describe(
         channel = index[len(own)] if channels > 1 else 0
         component = channel * samples + (index[-1] if samples > 1 else 0)
         with explained(path, _KIND):
-            if places is not None:
-                pixels = _read_frame(path, places[frame], file.attributes, dtype)[..., component]
-            else:
-                pixels = opened.file.read_frame(frame).reshape(-1, *plane, components)
-                pixels = pixels[component // components, ..., component % components]
+            pixels = opened.file.read_frame(frame).reshape(-1, *plane, components)
+            pixels = pixels[component // components, ..., component % components]
         return np.ascontiguousarray(pixels, dtype)
+
+    parts = None
+    if places is not None:
+        several = ((channels,) if channels > 1 else ()) + ((samples,) if samples > 1 else ())
+        parts = _frames(path, file.attributes, dtype, shape[: len(own)], several, number, places)
+        read = plane_reader(parts, shape[: len(own)] + several + plane, dtype)
 
     offsets = None
     if channels * samples == 1 and places and file.attributes.compressionType != "lossless":
@@ -266,7 +246,29 @@ def _describe(
         saturation_level=_saturation_level(file),
         files=[fspath(path)] if offsets is not None else [],
         offsets=offsets,
+        parts=parts and (lambda: parts),
     )
+
+
+def _frames(
+    path: str | PathLike,
+    attributes,
+    dtype: np.dtype,
+    loops: tuple[int, ...],
+    several: tuple[int, ...],
+    number,
+    places: dict[int, tuple[int, int]],
+) -> Parts:
+    """Describe frames as parts: each holds all channels and samples of its place in the loops."""
+    where: list = []
+    for index in np.ndindex(*loops):
+        try:
+            where.append([0, *places[number(index)]])
+        except ClearfieldError as error:
+            where.append(str(error))
+    starts = [(*index, *(0 for _ in several), 0, 0) for index in np.ndindex(*loops)]
+    shape = (1,) * len(loops) + several + (attributes.heightPx, attributes.widthPx)
+    return Parts(describe_codec(attributes, dtype), shape, starts, where, [fspath(path)])
 
 
 def _offsets(

@@ -174,8 +174,8 @@ def _text(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def name_wells(text: str) -> list[str]:
-    """Name the images of OME-XML by their wells.
+def name_images(text: str) -> list[str]:
+    """Name the images of OME-XML by their wells, or else by the positions of their stage.
 
     Parameters
     ----------
@@ -185,15 +185,15 @@ def name_wells(text: str) -> list[str]:
     Returns
     -------
     list of str
-        For each image, in the order of the XML: "B03", with its field, counted from 0, where the
-        well has several ("B03 field 1"), behind the plate's name or number where there are several
-        plates; "" for one that is in no well.
+        For each image, in the order of the XML: its well ("B03"), with its field, counted from 0,
+        where the well has several ("B03 field 1"), behind the plate's name or number where there
+        are several plates; or the name of its StageLabel; or "".
 
     Examples
     --------
     >>> plate = "<Plate><Well Row='1' Column='2'>{}</Well></Plate>".format(
     ...     "".join(f"<WellSample><ImageRef ID='i{n}'/></WellSample>" for n in (0, 1)))
-    >>> name_wells(f"<OME>{plate}<Image ID='i1'/><Image ID='i0'/><Image ID='i2'/></OME>")
+    >>> name_images(f"<OME>{plate}<Image ID='i1'/><Image ID='i0'/><Image ID='i2'/></OME>")
     ['B03 field 1', 'B03 field 0', '']
     """
     root = ElementTree.fromstring(text)
@@ -206,7 +206,11 @@ def name_wells(text: str) -> list[str]:
                 if image is not None:
                     name = _well(well, plate) + (f" field {field}" if len(images) > 1 else "")
                     names[image.get("ID")] = before + name
-    return [names.get(image.get("ID"), "") for image in root.iterfind("{*}Image")]
+    found = []
+    for image in root.iterfind("{*}Image"):
+        label = image.find("{*}StageLabel")
+        found.append(names.get(image.get("ID")) or ("" if label is None else label.get("Name", "")))
+    return found
 
 
 def _well(well: ElementTree.Element, plate: ElementTree.Element) -> str:

@@ -15,6 +15,7 @@ from ..errors import ClearfieldError
 from . import tiff
 from .beside_planes import read_beside
 from .derived import leave_out_by_name, leave_out_projections, say
+from .parts import Parts
 from .plane_folders import ZARR_METADATA, find_files
 from .plane_names import (
     GUID,
@@ -146,7 +147,7 @@ def _unknown_number(path: str | PathLike, rests: dict[str, str]) -> dict[str, in
     raise ClearfieldError(
         f"{path}: the names {first} and {other} differ in more than the numbers of planes; give a "
         'glob that matches the planes of one stack, e.g. "cell3_z*.tif", or where each file is a '
-        "stack of its own the files instead of the folder"
+        "stack of its own take the files as samples, not the folder"
     )
 
 
@@ -180,7 +181,7 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         try:
             return plane.read(tuple(index[len(shape) :]))
         finally:  # its functions refer to it: break the circle, so that its file is closed now
-            plane.read = plane.bands = None
+            plane.read = plane.parts = None
 
     sizes, names = read_beside(Path(ordered[0]).parent)
     sizes |= {axis: size for axis, size in first.pixel_size_um.items() if size}
@@ -196,7 +197,7 @@ def _describe(path: str | PathLike, position: str, axes: str, planes: dict[tuple
         notes=say(left_out),
         advice=_ONE_STACK if "Q" in axes else "",
     )
-    _set_in_place(result, ordered, first)
+    _set_places(result, ordered, first)
     return result
 
 
@@ -301,17 +302,50 @@ def _open_plane(file: str, first: Series | None) -> Series:
     return plane
 
 
-def _set_in_place(series: Series, files: list[str], first: Series) -> None:
-    """Use the files where they lie, if none is compressed and all have one byte order."""
-    offsets = []
+def _set_places(series: Series, files: list[str], first: Series) -> None:
+    """Use the files where they lie, if none is compressed; else their parts, if all are alike."""
+    offsets: list | None = []
+    parts: list | None = []
     for number, file in enumerate(files):
         plane = _open_plane(file, first)
         if plane.offsets is None or plane.dtype != first.dtype or len(plane.files) != 1:
             offsets = None
         if offsets is not None:
             offsets += [(number, int(offset)) for _, offset in plane.offsets]
+        own = None if parts is None or plane.parts is None else plane.parts()
+        if own is None or len(own.files) != 1 or (parts and not _is_like(own, parts[0])):
+            parts = None
+        else:
+            parts.append(own)
+        plane.read = plane.parts = None
     if offsets is not None:
         series.files, series.offsets = files, np.array(offsets, np.int64).reshape(-1, 2)
+    elif parts:
+        joined = _join(series, files, parts)
+        series.parts = lambda: joined
+
+
+def _is_like(one: Parts, other: Parts) -> bool:
+    """Whether the parts of two files are decoded in the same way."""
+    return one.shape == other.shape and one.codec["like"] == other.codec["like"]
+
+
+def _join(series: Series, files: list[str], parts: list[Parts]) -> Parts:
+    """Make one description of those of all files, whose planes stand behind one another."""
+    codec = {**parts[0].codec, "tables": []}
+    outer = series.index_shape[: len(series.index_shape) + 2 - len(parts[0].shape)]
+    starts, where = [], []
+    for number, (own, index) in enumerate(zip(parts, np.ndindex(*outer), strict=True)):
+        lead = np.broadcast_to(np.array(index, np.int64), (len(own.starts), len(outer)))
+        starts.append(np.concatenate([lead, own.starts], axis=1))
+        for _, page, table, *rest in own.where:
+            text = own.codec["tables"][table] if table >= 0 else None
+            if text is not None and text not in codec["tables"]:
+                codec["tables"].append(text)
+            table = -1 if text is None else codec["tables"].index(text)
+            where.append([number, page, table, *rest])
+    shape = (1,) * len(outer) + parts[0].shape
+    return Parts(codec, shape, np.concatenate(starts), where, files)
 
 
 def _channel_names(

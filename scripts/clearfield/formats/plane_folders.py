@@ -9,6 +9,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from .git_lfs import check_pointer
 from .plane_names import GUID, WELL, WORDS
 
 SUFFIXES = (".tif", ".tiff", ".stk")
@@ -59,6 +60,7 @@ def find_files(path: str | PathLike) -> list[str]:
         )
     for file in files:
         if not Path(file).exists():
+            check_pointer(file)
             raise ClearfieldError(
                 f"{file} is a link to a file that is not there; bring that back, or remove the link"
             )

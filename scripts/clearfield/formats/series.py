@@ -6,6 +6,8 @@ from math import prod
 
 import numpy as np
 
+from .parts import Parts
+
 
 @dataclass
 class Series:
@@ -42,11 +44,10 @@ class Series:
         A sentence for each thing that was left out or taken for another, for the log.
     advice : str
         What else than naming its axes may mend a series with an unknown one, for the error.
-    bands : function or None
-        Only where parts of a plane are worth decoding on their own (strips, rows of tiles): takes
-        the C-order number of a plane and gives a list of (first row, last row excluded, decode)
-        in order, where ``decode()`` gives these rows over the whole width as a list of arrays to be
-        stacked.
+    parts : function or None
+        Only where the file holds the pixels in parts (strips, tiles, chunks, frames) that can be
+        decoded by themselves: gives their `Parts`. What has neither `offsets` nor `parts` is read
+        plane by plane.
 
     Examples
     --------
@@ -72,7 +73,7 @@ class Series:
     offsets: np.ndarray | None = None
     notes: list[str] = field(default_factory=list)
     advice: str = ""
-    bands: Callable[[int], list[tuple[int, int, Callable[[], list[np.ndarray]]]]] | None = None
+    parts: Callable[[], Parts] | None = None
 
     @property
     def order(self) -> list[int]:
@@ -134,7 +135,7 @@ def _take_position(series: Series, number: int, name: str) -> Series:
     place, at = series.index_axes.index("P"), series.axes.index("P")
     lengths = series.index_shape
     planes = np.arange(prod(lengths)).reshape(lengths).take(number, axis=place).ravel()
-    bands, offsets = series.bands, series.offsets
+    offsets = series.offsets
     return replace(
         series,
         name=f"{series.name} {name}".strip(),
@@ -142,5 +143,5 @@ def _take_position(series: Series, number: int, name: str) -> Series:
         shape=series.shape[:at] + series.shape[at + 1 :],
         read=lambda index: series.read((*index[:place], number, *index[place:])),
         offsets=None if offsets is None else offsets[planes],
-        bands=None if bands is None else lambda plane: bands(int(planes[plane])),
+        parts=None if series.parts is None else lambda: series.parts().take(place, number),
     )

@@ -13,11 +13,11 @@ import tifffile
 
 from ..errors import ClearfieldError
 from .micromanager_index import check_planes, name_positions
-from .omexml import check_description, name_wells, read_companion
+from .omexml import check_description, name_images, read_companion
 from .series import Series, split_positions
 from .tiff_directories import Directory, check_directories
 from .tiff_places import expansion, files_of, set_contiguous, set_pages
-from .tiff_refusals import check_first_page, drop_attached, list_reduced
+from .tiff_refusals import check_first_page, drop_attached, list_reduced, say_palette
 from .tiffmeta import describe, scanimage_axes, stk_axis
 
 # Where tifffile means something else by a letter than clearfield does: phases, lifetimes and tiles
@@ -59,7 +59,7 @@ def open_series(path: str) -> list[Series]:
                     )
                 ]
                 if tif.is_ome:
-                    _name_by_wells(found, tif.ome_metadata)
+                    _name_by_places(found, tif.ome_metadata)
         except (ClearfieldError, MemoryError, OSError):
             raise
         except Exception as error:
@@ -138,18 +138,18 @@ def _split(series: Series, kind: str, path: str, tif: tifffile.TiffFile) -> list
     return parts
 
 
-def _name_by_wells(found: list[Series], xml: str) -> None:
-    """Name images by their wells where they have no names of their own, or two of them one."""
+def _name_by_places(found: list[Series], xml: str) -> None:
+    """Name images by well or stage where they have no names of their own, or two of them one."""
     names = [series.name for series in found]
-    if "Plate" not in xml or (all(names) and len(set(names)) == len(names)):
+    if all(names) and len(set(names)) == len(names):
         return
     try:
-        wells = name_wells(xml)
+        places = name_images(xml)
     except ValueError:  # of a number that is none
         return
-    if len(wells) == len(found):
-        for series, well in zip(found, wells, strict=True):
-            series.name = well or series.name
+    if len(places) == len(found):
+        for series, place in zip(found, places, strict=True):
+            series.name = place or series.name
 
 
 @contextmanager
@@ -221,7 +221,7 @@ def _series(
         )
     result = Series(
         name=series.name or "", axes=axes, shape=shape, dtype=dtype, read=None,
-        notes=list_reduced(series),
+        notes=[*list_reduced(series), *say_palette(tif, series)],
         **describe(tif, series, number, dict(zip(axes, shape, strict=True)).get("C", 1)),
     )  # fmt: skip
     pages = _scattered_pages(tif, series, starts, name)

@@ -1,18 +1,17 @@
 """A series of a TIFF file in; out comes where its pixels lie: in place, or in coded parts."""
 
 import math
-import mmap
 import os
-import threading
-from collections.abc import Callable, Iterable
-from importlib.util import find_spec
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from ..errors import ClearfieldError
+from .parts import Parts, plane_reader
 from .series import Series
+from .tiff_segments import describe_codec, table_number
 
 # Bytes that one byte of a codec can stand for at most, rounded up; what claims more is damaged or
 # made to exhaust memory. Deflate: 258 bytes in 2 bits (RFC 1951). PackBits: 128 in 2. LZW: a
@@ -23,7 +22,7 @@ _EXPANSION = {1: 1, 5: 4000, 8: 1040, 32946: 1040, 50013: 1040, 32773: 64}
 _EXPANSION_ELSE = 50_000
 
 
-_BAND_BYTES = 1 << 20  # worth a task of its own when decoding
+_PART_BYTES = 1 << 18  # decoded, of strips or tiles that are taken together
 
 
 def bits_of(page: tifffile.TiffPage) -> int:
@@ -118,7 +117,7 @@ def set_pages(series: Series, pages: list, keyframe: tifffile.TiffPage, path: st
             )
         _set_read_in_place(series)
     else:
-        _set_bands(series, pages, files)
+        _set_parts(series, pages, files)
 
 
 def _is_contiguous(page: tifffile.TiffPage | tifffile.TiffFrame) -> bool:
@@ -145,15 +144,17 @@ def _set_read_in_place(series: Series) -> None:
     series.read = read
 
 
-def _set_bands(series: Series, pages: list, files: list[int]) -> None:
+def _set_parts(series: Series, pages: list, files: list[int]) -> None:
     """Describe pages whose strips or tiles have to be decoded or put together."""
-    keyframe = pages[0].keyframe
+    keyframe, paths = pages[0].keyframe, files_of(pages)
+    if keyframe.parent.filehandle.path not in paths:
+        keyframe = pages[0].aspage()
     name = Path(series.files[0]).name
     samples, depth, height, width, interleaved = keyframe.shaped
-    codec = keyframe.compression
-    if codec != 1:
+    compression = keyframe.compression
+    if compression != 1:
         try:
-            tifffile.TIFF.DECOMPRESSORS[codec]
+            tifffile.TIFF.DECOMPRESSORS[compression]
         except KeyError as error:
             # tifffile's message names the package where that would help.
             mend = (
@@ -162,7 +163,8 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
                 else "cannot be read; save it with LZW"
             )
             raise ClearfieldError(
-                f"{name} is compressed with {getattr(codec, 'name', codec)}, which {mend}"
+                f"{name} is compressed with {getattr(compression, 'name', compression)}, which "
+                f"{mend}"
             ) from None
     for page, file in zip(pages, files, strict=True):
         size = Path(series.files[file]).stat().st_size
@@ -195,88 +197,71 @@ def _set_bands(series: Series, pages: list, files: list[int]) -> None:
     claimed = (keyframe.tilelength * keyframe.tilewidth if keyframe.is_tiled else rows * width) * (
         tile_depth * interleaved * series.dtype.itemsize
     )
-    for page in pages if codec != 1 else ():
+    for page in pages if compression != 1 else ():
         if claimed > max(page.databytecounts) * expansion(keyframe):
             raise ClearfieldError(
                 f"{name} is damaged: page {page.index} (counted from 0) claims strips or tiles of "
                 f"{claimed} bytes, more than they can hold"
             )
-    row_bytes = width * interleaved * series.dtype.itemsize
-    group = max(1, _BAND_BYTES // (rows * row_bytes))  # rows of segments in a band
-    read_at = _reader(series.files)
-    decode_segment = keyframe.decode
-
-    def bands(plane: int) -> list[tuple[int, int, Callable[[], list[np.ndarray]]]]:
-        rest, k = divmod(plane, interleaved)
-        rest, layer = divmod(rest, depth)
-        number, sample = divmod(rest, samples)
-        page, file = pages[number], files[number]
-        base = (sample * -(-depth // tile_depth) + layer // tile_depth) * down * across
-
-        def decode(first: int, last: int) -> list[np.ndarray]:
-            top, bottom = first * rows, min(last * rows, height)
-            strips = []
-            result = np.empty((bottom - top, width), series.dtype) if across > 1 else None
-            for segment in range(base + first * across, base + last * across):
-                data = read_at(file, page.dataoffsets[segment], page.databytecounts[segment])
-                try:
-                    part, (_, _, y, x, _), _ = decode_segment(
-                        data, segment, jpegtables=page.jpegtables
+    codec = describe_codec(keyframe, paths.index(keyframe.parent.filehandle.path), series.dtype)
+    tile_width = keyframe.tilewidth if keyframe.is_tiled else width
+    shape = (1, 1, tile_depth, interleaved, rows, tile_width)
+    sizes = (len(pages), samples, depth, interleaved, height, width)
+    segment_bytes = math.prod(shape) * series.dtype.itemsize
+    together = max(1, _PART_BYTES // segment_bytes)  # else a call costs more than what it decodes
+    wide = min(together, across)
+    high = min(together // across, down) if wide == across and tile_depth == 1 else 1
+    starts, where = [], []
+    part_shape = (*shape[:4], high * rows, wide * tile_width)
+    for number, (page, file) in enumerate(zip(pages, files, strict=True)):
+        table = table_number(codec, page.jpegtables)
+        offsets, counts = page.dataoffsets, page.databytecounts
+        layers = np.ndindex(samples, -(-depth // tile_depth))
+        for plane, (sample, layer) in enumerate(layers):
+            for top in range(0, down, high):
+                for left in range(0, across, wide):
+                    first = (plane * down + top) * across + left
+                    beside = min(wide, across - left)
+                    last = first + (min(high, down - top) * across if high > 1 else beside)
+                    places = zip(offsets[first:last], counts[first:last], strict=True)
+                    starts.append(
+                        (number, sample, layer * tile_depth, 0, top * rows, left * tile_width)
                     )
-                    part = part[layer % tile_depth, ..., k]
-                    if series.dtype.kind == "f" and part.dtype.kind == "u":  # of LSM
-                        part = part.view(series.dtype)
-                except MemoryError:
-                    raise
-                except Exception as error:
-                    what = (
-                        f"page {page.index} (counted from 0) cannot be decoded "
-                        f"({type(error).__name__}: {error!s:.150})"
-                    )
-                    name = Path(series.files[file]).name
-                    if find_spec("imagecodecs") is None:  # tifffile's own codecs are not all whole
-                        raise ClearfieldError(
-                            f"{name}: {what} without the package imagecodecs; install it into "
-                            "load_stack's environment"
-                        ) from error
-                    raise ClearfieldError(f"{name} is damaged: {what}") from error
-                part = part[: bottom - y, : width - x]
-                if result is None:
-                    strips.append(part)
-                else:
-                    result[y - top : y - top + part.shape[0], x : x + part.shape[1]] = part
-            return strips if result is None else [result]
-
-        return [
-            (first * rows, min((first + group) * rows, height),
-             lambda first=first: decode(first, min(first + group, down)))
-            for first in range(0, down, group)
-        ]  # fmt: skip
-
-    lengths = series.index_shape
+                    head = [file, page.index if isinstance(page.index, int) else number, table]
+                    where.append([*head, first, beside, *(int(n) for one in places for n in one)])
+    parts = Parts(codec, part_shape, starts, where, series.files)
+    read_plane = plane_reader(parts, sizes, series.dtype)
 
     def read(index: tuple[int, ...]) -> np.ndarray:
-        plane = int(np.ravel_multi_index(index, lengths)) if index else 0
-        parts = [part for _, _, decode in bands(plane) for part in decode()]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        plane = int(np.ravel_multi_index(index, series.index_shape)) if index else 0
+        return read_plane(np.unravel_index(plane, sizes[:4]))
 
-    series.bands, series.read = bands, read
+    series.read = read
+    found = _over_axes(parts, sizes[:4], series.index_shape)
+    series.parts = None if found is None else lambda: found
 
 
-def _reader(files: list[str]) -> Callable[[int, int, int], memoryview | bytes]:
-    """Give ``read(file, offset, count)``; up to 64 files stay mapped as long as it lives."""
-    maps: dict[int, memoryview] = {}
-    lock = threading.Lock()
+def _over_axes(
+    parts: Parts, page_sizes: tuple[int, int, int, int], lengths: tuple[int, ...]
+) -> Parts | None:
+    """Describe parts of pages, samples, depth and interleaved samples over a series' axes.
 
-    def read_at(file: int, offset: int, count: int) -> memoryview | bytes:
-        with lock:
-            if file not in maps and len(maps) < 64:
-                with Path(files[file]).open("rb") as stream:
-                    maps[file] = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
-        if file in maps:
-            return maps[file][offset : offset + count]
-        with Path(files[file]).open("rb", buffering=0) as stream:
-            stream.seek(offset)
-            return stream.read(count)
-
-    return read_at
+    None where an axis of the series goes across some of these.
+    """
+    _, *inner = page_sizes
+    split = next(
+        (n for n in range(len(lengths), -1, -1) if math.prod(lengths[n:]) == math.prod(inner)), None
+    )
+    if split is None or [n for n in lengths[split:] if n > 1] != [n for n in inner if n > 1]:
+        return None
+    several = [n for n in range(3) if inner[n] > 1]
+    own = [split + n for n, length in enumerate(lengths[split:]) if length > 1]
+    starts = np.zeros((len(parts.starts), len(lengths) + 2), np.int64)
+    shape = [1] * len(lengths) + list(parts.shape[-2:])
+    if split:
+        starts[:, :split] = np.transpose(np.unravel_index(parts.starts[:, 0], lengths[:split]))
+    for axis, number in zip(own, several, strict=True):
+        starts[:, axis] = parts.starts[:, 1 + number]
+        shape[axis] = parts.shape[1 + number]
+    starts[:, -2:] = parts.starts[:, -2:]
+    return Parts(parts.codec, tuple(shape), starts, parts.where, parts.files)

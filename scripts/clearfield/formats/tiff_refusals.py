@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import tifffile
 
 from ..errors import ClearfieldError
 from .tiff_places import bits_of
 
-_YCBCR, _OLD_JPEG, _JPEG = 6, 6, 7
+_PALETTE, _YCBCR, _OLD_JPEG, _JPEG = 3, 6, 6, 7
 _SUBSAMPLING, _JPEG_START = 530, 513
 
 
@@ -79,6 +80,26 @@ def list_reduced(series: tifffile.TiffPageSeries) -> list[str]:
         for level in series.levels[1:]
         for page in level.pages
         if not page.is_reduced and not page.is_subifd
+    ]
+
+
+def say_palette(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> list[str]:
+    """Say that pixels are numbers of colours, where brighter ones are not larger.
+
+    ImageJ writes its look-up tables there, whose numbers are the intensities.
+    """
+    page = series.keyframe
+    if page.photometric is None or int(page.photometric) != _PALETTE or tif.is_imagej:
+        return []
+    table = page.colormap
+    if table is None or table.ndim != 2:
+        return []
+    steps = np.diff(table.astype(np.int64).sum(axis=0))
+    if (steps >= 0).all() or (steps <= 0).all():
+        return []
+    return [
+        "its pixels are numbers of a table of colours (a palette), which do not grow with "
+        "brightness; where it is no look-up table of a microscope, convert it to grey levels"
     ]
 
 

@@ -5,27 +5,26 @@ stand in the specification, which costs less to start than a package for them.
 """
 
 import re
-import threading
 import warnings
 from dataclasses import replace
+from functools import cache
 from math import prod
 from os import PathLike, fspath
 from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree
 
-import numpy as np
-
 from ..errors import ClearfieldError
 from .length_units import micrometres
+from .parts import Parts, plane_reader
 from .remote import is_remote
 from .remote_store import is_nested, open_store, read_bytes
 from .series import Series
 from .thirdparty import check_claim, explained, import_reader
+from .zarr_chunks import find_chunks
 from .zarr_places import find_places
 
 _KIND = "an OME-Zarr image"
-_MOST_SLAB_BYTES = 1 << 27  # two are kept: threads do not cross from one to the next at once
 _MOST_UNCHECKED_BYTES = 1 << 36
 _TYPES = {"time": "T", "channel": "C"}
 _LETTERS = {"lambda": "E", "wavelength": "E", "phase": "H", "angle": "A", "view": "V", "tile": "M"}
@@ -303,14 +302,22 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
             "choose another one"
         )
     array = _find_chunks(path, array)
-    reader = _Slabs(array, axes)
+    series = Series("", axes, tuple(array.shape), array.dtype, None)
+    *index, y, x = series.order
 
-    def read(index: tuple[int, ...]) -> np.ndarray:
+    @cache
+    def parts() -> Parts:
         with explained(path, _KIND):
-            return reader.read(index)
+            return find_chunks(path, array, [*index, y, x])
 
-    series = Series("", axes, tuple(array.shape), array.dtype, read)
-    if not is_remote(fspath(path)) and (places := find_places(path, array, reader.index)):
+    @cache
+    def read_plane():
+        found = parts()
+        sizes = (*series.index_shape, *series.plane_shape)
+        return plane_reader(found, sizes, array.dtype, found.codec["fill"])
+
+    series.parts, series.read = parts, lambda index: read_plane()(index)
+    if not is_remote(fspath(path)) and (places := find_places(path, array, index)):
         series.files, series.offsets = places
     return series
 
@@ -318,14 +325,14 @@ def _describe_array(path: str | PathLike, where: str, array, axes: str = "") -> 
 def _find_chunks(path: str | PathLike, array):
     """Give an array as its chunks are named; raise where there are none, or far too few."""
     if is_remote(fspath(path)):
-        nested = _separate(array, "/") if array.metadata.zarr_format == 2 else array
+        nested = separate(array, "/") if array.metadata.zarr_format == 2 else array
         return nested if is_nested(array, nested) else array
     folder = Path(path) / array.path
     if not folder.is_dir():
         return array
     if not _has_chunks(folder, array):
         # Nested chunks are the rule from OME-Zarr 0.2 on, and early writers did not say it.
-        mended = _separate(array, "/") if array.metadata.zarr_format == 2 else array
+        mended = separate(array, "/") if array.metadata.zarr_format == 2 else array
         if not _has_chunks(folder, mended):
             raise ClearfieldError(
                 f"{path} has no pixels: the folder {array.path or '.'} holds no chunk where its "
@@ -345,49 +352,7 @@ def _has_chunks(folder: Path, array) -> bool:
     return any(chunk.fullmatch(entry.name) for entry in folder.iterdir())
 
 
-def _separate(array, separator: str):
+def separate(array, separator: str):
     """Give an array of version 2 whose chunks have other names."""
     metadata = replace(array.metadata, dimension_separator=separator)
     return type(array)(type(array.async_array)(metadata, array.store_path))
-
-
-class _Slabs:
-    """Planes of an array, decoded a chunk's depth at a time: each chunk once for all its planes."""
-
-    def __init__(self, array, axes: str) -> None:
-        self._array, self._lock, self._slabs = array, threading.Lock(), {}
-        plane = Series("", axes, tuple(array.shape), array.dtype, None).plane_axes
-        self._plane = [axes.index(axis) for axis in plane]
-        self.index = [number for number in range(array.ndim) if number not in self._plane]
-        self._depth = self._depths()
-
-    def _depths(self) -> list[int]:
-        chunks = self._array.chunks
-        depth = [min(chunks[n], self._array.shape[n]) for n in self.index]
-        plane_bytes = prod(self._array.shape[n] for n in self._plane) * self._array.dtype.itemsize
-        while depth and max(depth) > 1 and prod(depth) * plane_bytes > _MOST_SLAB_BYTES:
-            largest = depth.index(max(depth))
-            depth[largest] = -(-depth[largest] // 2)
-        return depth
-
-    def read(self, index: tuple[int, ...]) -> np.ndarray:
-        start = tuple(
-            int(number) // depth * depth for number, depth in zip(index, self._depth, strict=True)
-        )
-        if prod(self._depth) == 1:  # threads decode chunks of their own
-            return self._load(start)[(0,) * len(start)]
-        with self._lock:
-            if start not in self._slabs:
-                if len(self._slabs) > 1:
-                    self._slabs.pop(next(iter(self._slabs)))
-                self._slabs[start] = self._load(start)
-            slab = self._slabs[start]
-        inside = (int(number) - first for number, first in zip(index, start, strict=True))
-        return slab[tuple(inside)]
-
-    def _load(self, start: tuple[int, ...]) -> np.ndarray:
-        selection = [slice(None)] * self._array.ndim
-        for axis, first, depth in zip(self.index, start, self._depth, strict=True):
-            selection[axis] = slice(first, first + depth)
-        slab = np.asarray(self._array[tuple(selection)])
-        return slab.transpose(*self.index, *self._plane)

@@ -2,9 +2,12 @@
 
 import ast
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+
+_WEB = re.compile(r"web/[\w.]+\.(js|css)")  # what a page holds beside what Python writes
 
 
 @cache
@@ -35,7 +38,9 @@ def code_files(
     """List a script and the modules of `clearfield` that it imports, directly or not, anywhere.
 
     Of a module that imports by name (`import_module`), every string that names a module of its own
-    room counts. `exists` tells whether there is a file; it may bring it there first.
+    room counts, also those in modules of that room that it imports. So does, in any module, a
+    string that names a script or style of a page beside it, such as "web/page.js". `exists` tells
+    whether there is a file; it may bring it there first.
     """
     package = Path(folder) / "clearfield"
     files = {Path(folder) / f"{script}.py"}
@@ -54,11 +59,20 @@ def _imported(path: Path, package: Path, exists: Callable[[Path], bool]) -> tupl
     text = path.read_text(encoding="utf-8")
     # The package itself imports lazily what is asked of it: see `_exported`.
     by_name = "import_module(" in text and path != package / "__init__.py"
+    if path.suffix != ".py":
+        return ()
     for node in ast.walk(ast.parse(text)):
-        if by_name and isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value.isidentifier():
-                found += _files_of(path.parent / node.value, (), exists)
+        if inside and isinstance(node, ast.Constant) and _WEB.fullmatch(str(node.value)):
+            found += [file for file in [path.parent / node.value] if exists(file)]
             continue
+        if by_name and isinstance(node, ast.Constant):
+            found += _named(node, path, exists)
+            continue
+        if by_name and isinstance(node, ast.ImportFrom) and node.level == 1:  # a table of names
+            for table in _files_of(path.parent / (node.module or ""), (), exists):
+                for one in ast.walk(ast.parse(table.read_text(encoding="utf-8"))):
+                    if isinstance(one, ast.Constant):
+                        found += _named(one, path, exists)
         if isinstance(node, ast.Import):
             names = [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -71,6 +85,14 @@ def _imported(path: Path, package: Path, exists: Callable[[Path], bool]) -> tupl
             if parts[0] == package.name:
                 found += _files_of(package.joinpath(*parts[1:]), members, exists)
     return tuple(found)
+
+
+def _named(node: ast.Constant, path: Path, exists: Callable[[Path], bool]) -> list[Path]:
+    """Give the module beside `path` whose name a text is, if there is one."""
+    text = node.value
+    if not isinstance(text, str) or not text.isidentifier():
+        return []
+    return _files_of(path.parent / text, (), exists)
 
 
 def _absolute(node: ast.ImportFrom, path: Path, package: Path) -> str | None:

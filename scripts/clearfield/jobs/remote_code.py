@@ -17,6 +17,8 @@ SCRIPTS = (
     "load_stack",
     "keep_stack",
     "project_stack",
+    "estimate_flatfield",
+    "correct_light",
     "subtract_background",
     "save_background",
     "plot_qc",

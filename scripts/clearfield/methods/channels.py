@@ -1,6 +1,7 @@
 """Which method and which sizes, in pixels, each channel of an image gets."""
 
 import math
+from difflib import get_close_matches
 from itertools import pairwise
 from types import ModuleType
 
@@ -37,7 +38,8 @@ def resolve_channels(
     Raises
     ------
     ClearfieldError
-        For a channel that the image does not have, and for µm without one pixel size.
+        For a channel that is named twice, and for µm without one pixel size. A channel that the
+        image does not have is none: files of one run may differ.
 
     Examples
     --------
@@ -50,6 +52,8 @@ def resolve_channels(
     keys: dict[int, str] = {}
     for key, override in settings["channels"].items():
         index = _find_channel(key, channel_names, sample)
+        if index is None:
+            continue  # `unused_channels` tells of it
         if index in keys:
             raise ClearfieldError(
                 f"subtract_background.channels names channel {index} of {sample} twice, as "
@@ -83,15 +87,38 @@ def resolve_channels(
     return resolved
 
 
-def _find_channel(key: str, channel_names: list[str], sample: str) -> int:
+def unused_channels(settings: dict, channel_names: list[str]) -> list[str]:
+    """Name the keys of ``channels`` that an image has no channel for, and what may be meant.
+
+    Examples
+    --------
+    >>> unused_channels({"channels": {"DAPPI": {}, "GFP": {}, "Cy5": {}}}, ["DAPI", "GFP"])
+    ['DAPPI (did you mean DAPI?)', 'Cy5']
+    """
+    keys = settings["channels"]
+    free = [name for index, name in enumerate(channel_names) if not {name, str(index)} & set(keys)]
+    told = []
+    for key in keys:
+        if _find_channel(key, channel_names, "the image") is None:
+            near = get_close_matches(key, free, n=1, cutoff=0.75)
+            told.append(f"{key} ({MEANT} {near[0]}?)" if near else key)
+    return told
+
+
+MEANT = "did you mean"
+
+
+def _find_channel(key: str, channel_names: list[str], sample: str) -> int | None:
     if channel_names.count(key) == 1:
         return channel_names.index(key)
     if key.isdecimal() and int(key) < len(channel_names):
         return int(key)
+    if key not in channel_names:
+        return None
     known = ", ".join(f"{index}: {name!r}" for index, name in enumerate(channel_names))
     raise ClearfieldError(
-        f"subtract_background.channels names {key!r}, which {sample} does not have, or has more "
-        f"than once; its channels are {known}"
+        f"subtract_background.channels names {key!r}, which {sample} has more than once; its "
+        f"channels are {known}: name one by its number"
     )
 
 

@@ -43,6 +43,20 @@ def qc_radius(channel: dict) -> float:
     return channel["high_sigma"]
 
 
+def advise(radius: int, used: dict) -> dict:
+    """Give the sizes, px, that keep objects for which a disk of `radius` px is large enough.
+
+    In the middle of a disk, a Gaussian of sigma s has 1 - exp(-radius² / 2 s²) of its height: with
+    s = 2 radius, 12 % are taken away. A wider one would leave more of the haze.
+
+    Examples
+    --------
+    >>> advise(5, {"low_sigma": 1, "high_sigma": 8})
+    {'low_sigma': 1, 'high_sigma': 10}
+    """
+    return {"low_sigma": min(used.get("low_sigma", 1), radius), "high_sigma": 2 * radius}
+
+
 def blocks(image, channel: dict, threads: int | None):
     """Yield first row, last row (excluded), difference and background of a plane."""
     from ..filters.gaussian import difference_of_gaussians_blocks

@@ -1,9 +1,9 @@
 """The ways to subtract a background: a name in; out comes the module that says all of it.
 
 A method is one module of this room. It has the same names as `tophat`: constants that describe it,
-and the functions may_be_negative, has_float_background, held_mb, qc_radius, blocks, steps and
-sentence. Snakemake's own process
-imports the methods too, so numpy and the filters come in only where pixels do.
+and the functions may_be_negative, has_float_background, held_mb, qc_radius, advise, blocks,
+steps and sentence. Snakemake's own process imports the methods too, so numpy and the filters come
+in only where pixels do.
 """
 
 from types import ModuleType

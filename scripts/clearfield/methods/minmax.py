@@ -53,6 +53,20 @@ def qc_radius(channel: dict) -> float:
     return (channel["min_size"] - 1) / 2
 
 
+def advise(radius: int, used: dict) -> dict:
+    """Give the sizes, px, that keep objects for which a disk of `radius` px is large enough.
+
+    A square of the disk's diameter holds the disk. A maximum filter that was left out stays so.
+
+    Examples
+    --------
+    >>> advise(5, {"min_size": 25, "max_size": 25}), advise(5, {"min_size": 25, "max_size": 1})
+    ({'min_size': 11, 'max_size': 11}, {'min_size': 11, 'max_size': 1})
+    """
+    window = 2 * radius + 1
+    return {"min_size": window, "max_size": window if used.get("max_size") != 1 else 1}
+
+
 def blocks(image, channel: dict, threads: int | None):
     """Yield first row, last row (excluded), exact difference and background of a plane."""
     from ..filters.morphology import minmax_blocks

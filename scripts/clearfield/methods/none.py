@@ -43,6 +43,11 @@ def qc_radius(channel: dict) -> float:
     return math.nan
 
 
+def advise(radius: int, used: dict) -> dict:
+    """There are no sizes to advise."""
+    return {}
+
+
 def blocks(image, channel: dict, threads: int | None):
     """Yield first row, last row (excluded), the plane itself and a background of zeros."""
     import numpy as np

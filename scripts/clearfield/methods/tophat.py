@@ -44,6 +44,11 @@ def qc_radius(channel: dict) -> float:
     return channel["radius"]
 
 
+def advise(radius: int, used: dict) -> dict:
+    """Give the sizes, px, that keep objects for which a disk of `radius` px is large enough."""
+    return {"radius": radius}
+
+
 def blocks(image, channel: dict, threads: int | None):
     """Yield first row, last row (excluded), exact difference and background of a plane."""
     from ..filters.morphology import closing_blocks, opening_blocks

@@ -43,9 +43,11 @@ ORDER = (
     "pixel_noise", "stuck_fraction", "sharpest_edge_px", "least_sharpness", "median_sharpness",
     "background_left_by_noise", "contrast_to_pixel_noise", "cohort_score", "cohort_metric",
     "cohort_value", "cohort_median",
+    "unused_channels",
     "recommended_smooth_px", "recommended_smooth_um", "recommended_smooth_radius_px",
     "left_without_smooth_sigma", "left_with_smooth_sigma", "signal_kept_with_smooth",
     "slope_before", "ball_below", "ball_below_to_signal",
+    "absent_fraction", "unit",
 )  # fmt: skip
 """The columns of metrics.tsv. A new one comes last: whoever counts columns finds them as before."""
 _MEANING = {name: text for family in FAMILIES for name, text in family.COLUMNS.items()}

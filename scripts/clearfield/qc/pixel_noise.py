@@ -10,7 +10,7 @@ ROUNDING = 12**-0.5
 """ASSUME: a value rounded to a whole grey level errs evenly by up to half of one, thus with a
 standard deviation of 1/sqrt(12) (Bennett, Bell Syst. Tech. J. 27, 446, 1948). Averaging lessens
 that only where noise spreads the values, so that it holds for binned copies too."""
-SAMPLED = 2**19
+SAMPLED = 2**18
 """Pixels that are looked at; beyond, strips of rows evenly over the plane."""
 STRIP = 64
 SPREAD = 0.15
@@ -20,8 +20,15 @@ point-spread function would have to be narrower than 0.5 px."""
 STANDS_OUT = 10
 """ASSUME: standard deviations of the noise by which a stuck pixel stands out. That is far, because
 a projection keeps the tail of the noise of all planes."""
-FEW = 3
-"""ASSUME: one or two odd pixels are no fault of a detector."""
+EXTREME = 1.42
+"""The expected largest of eight normal values, in standard deviations."""
+MANY = 0.002
+"""ASSUME: a smaller share of stuck pixels does not show in the median that tells the noise."""
+CLEARLY = 3
+"""ASSUME: where fewer than three times as many stand out far as stand out somewhat, it is the tail
+of the noise. Noise has no such tail below: there, more are enough."""
+FEW = 5
+"""ASSUME: a few odd pixels are dust or cosmic rays, and no fault of a detector."""
 
 
 def sample_strips(image: np.ndarray) -> list[np.ndarray]:
@@ -74,7 +81,8 @@ def rounding_noise(strips: list[np.ndarray]) -> float:
     >>> round(rounding_noise([np.array([[0.0, 16.0], [48.0, 16.0]])]), 3)
     4.619
     """
-    levels = np.unique(np.concatenate([strip.ravel() for strip in strips] or [[]]))
+    few = [strip.ravel()[: SAMPLED // 4 // len(strips)] for strip in strips]
+    levels = np.unique(np.concatenate(few or [np.empty(0)]))
     steps = np.diff(levels[np.isfinite(levels)])
     return float(steps.min()) * ROUNDING if steps.size else 0.0
 
@@ -146,19 +154,19 @@ def _second_differences(image: np.ndarray) -> np.ndarray:
     return along[:-2] + along[2:] - 2 * along[1:-1]
 
 
-def stuck_fraction(strips: list[np.ndarray], noise: float) -> float:
+def stuck_fraction(strips: list[np.ndarray], rounding: float = 0.0) -> float:
     """Give the share of pixels that stand alone, far above or below all of their neighbours.
 
     Light cannot do that (`SPREAD`), but the noise of single photons can, and then there are always
     more small steps than large ones. So pixels count only where more of them stand out by over
-    `STANDS_OUT` standard deviations than by half of that up to it.
+    `STANDS_OUT` standard deviations than by half of that up to it (bright ones: far more).
 
     Parameters
     ----------
     strips : list of (Y, X) float
         Parts of a plane, NaN where missing.
-    noise : float
-        Standard deviation of the noise of one pixel, grey levels.
+    rounding : float
+        Standard deviation that rounding leaves, grey levels: the least noise.
 
     Returns
     -------
@@ -169,20 +177,30 @@ def stuck_fraction(strips: list[np.ndarray], noise: float) -> float:
     --------
     >>> plane = np.random.RandomState(0).normal(100, 1, (100, 100))
     >>> plane[10::20, 10::20] = 0  # 25 of 10,000
-    >>> stuck_fraction([plane], 1.0)
+    >>> stuck_fraction([plane])
     0.0025
     """
     seen = sum(strip.size for strip in strips)
+    noise = pixel_noise(strips, rounding, shared=False)
     if not seen or not np.isfinite(noise):
         return float("nan")
-    heights = [_lone_heights(strip, STANDS_OUT / 2 * noise) for strip in strips]
+    lone = [_lone_pixels(strip, noise) for strip in strips]
+    if sum(len(pair[side][0]) for pair in lone for side in (0, 1)) > MANY * seen:
+        # So many raise the noise that they are told by: measure it without them.
+        without = [strip.copy() for strip in strips]
+        for strip, pair in zip(without, lone, strict=True):
+            for _, places in pair:
+                strip[places] = np.nan
+        noise = pixel_noise(without, rounding, shared=False)
+        lone = [_lone_pixels(strip, noise) for strip in strips]
     found = 0
     # Photons come one by one: in the dark, a lone pixel may be as bright as those of an object are.
-    for side, least in enumerate((max(noise, _noise_of_bright(strips)), noise)):
-        steps = np.concatenate([pair[side] for pair in heights])
-        far = int(np.count_nonzero(steps > STANDS_OUT * least))
-        near = int(np.count_nonzero(steps > STANDS_OUT / 2 * least)) - far
-        if far >= FEW and far > near:
+    sides = (max(noise, _noise_of_bright(strips)), CLEARLY), (noise, 1)
+    for side, (least, clearly) in enumerate(sides):
+        heights = np.concatenate([pair[side][0] for pair in lone])
+        far = int(np.count_nonzero(heights > STANDS_OUT * least))
+        near = int(np.count_nonzero(heights > STANDS_OUT / 2 * least)) - far
+        if far >= FEW and far > clearly * near:
             found += far
     return found / seen
 
@@ -190,7 +208,7 @@ def stuck_fraction(strips: list[np.ndarray], noise: float) -> float:
 def _noise_of_bright(strips: list[np.ndarray]) -> float:
     """Estimate the noise of the brightest 5 % of the pixels, lone ones aside."""
     strip = strips[len(strips) // 2]
-    strip = strip[: max(5, SAMPLED // 4 // strip.shape[1])]
+    strip = strip[: max(5, SAMPLED // 8 // strip.shape[1])]
     inner = [
         strip[1 + y : strip.shape[0] - 1 + y, 1 + x : strip.shape[1] - 1 + x]
         for y in (-1, 0, 1)
@@ -203,8 +221,8 @@ def _noise_of_bright(strips: list[np.ndarray]) -> float:
     return float(np.nan_to_num(np.nanmedian(grain))) if np.isfinite(grain).any() else 0.0
 
 
-def _lone_heights(image: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Give how far lone pixels stand above, and below, the nearest of their eight neighbours."""
+def _lone_pixels(image: np.ndarray, noise: float) -> list[tuple[np.ndarray, tuple]]:
+    """Give how far lone pixels stand above what is around them, and where they are; then below."""
     centre = image[2:-2, 2:-2]
     around = [
         image[2 + y : image.shape[0] - 2 + y, 2 + x : image.shape[1] - 2 + x]
@@ -219,7 +237,7 @@ def _lone_heights(image: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarr
     found = []
     for sign, nearest in ((1, highest), (-1, lowest)):
         with np.errstate(invalid="ignore"):
-            rows, columns = np.nonzero(sign * (centre - nearest) > least)
+            rows, columns = np.nonzero(sign * (centre - nearest) > STANDS_OUT / 2 * noise)
         pixel, neighbour = centre[rows, columns], nearest[rows, columns]
         ring = [
             image[rows + 2 + y, columns + 2 + x]
@@ -228,6 +246,12 @@ def _lone_heights(image: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarr
             if max(abs(y), abs(x)) == 2
         ]
         level = np.median(ring, axis=0) if len(rows) else np.empty(0)
-        alone = sign * (neighbour - level) < SPREAD * sign * (pixel - level)
-        found.append((sign * (pixel - neighbour))[alone])
-    return found[0], found[1]
+        # The nearest of eight neighbours is, by noise alone, EXTREME standard deviations off.
+        spread = sign * (neighbour - level) - EXTREME * noise
+        height = sign * (pixel - level)
+        # In a bright part, photons make more noise than the plane has in general.
+        own = 1.4826 * np.median(np.abs(ring - level), axis=0) if len(rows) else level
+        alone = (spread < SPREAD * height) & (height > STANDS_OUT / 2 * own)
+        places = rows[alone] + 2, columns[alone] + 2
+        found.append((height[alone], places))
+    return found

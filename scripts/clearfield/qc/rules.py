@@ -126,15 +126,33 @@ def grey(level: float) -> str:
 
 
 def advice(row: Row, wanted: bool) -> str:
-    """Name the recommended radius and smoothing, where there are such and they would help."""
+    """Name the recommended radius and smoothing, in the unit of the config, where they would help.
+
+    Examples
+    --------
+    >>> cells = {"recommended_radius_px": "9", "recommended_radius_um": "3.15"}
+    >>> advice(Row(cells), True), advice(Row(cells | {"unit": "um"}), True)
+    (' (recommended top-hat radius 9 px)', ' (recommended top-hat radius 3.15 µm)')
+    """
     recommended = row("recommended_radius_px")
     if not wanted or math.isnan(recommended):
         return ""
-    text = f" (recommended top-hat radius {recommended:g} px"
+    text = f" (recommended top-hat radius {length(row, recommended, 4)}"
     smooth, wide = row("recommended_smooth_px"), row("recommended_smooth_radius_px")
     if smooth > 0:
-        text += f", or {wide:g} px" * (wide != recommended) + f" with smooth {smooth:g} px"
+        text += f", or {length(row, wide, 4)}" * (wide != recommended)
+        text += f" with smooth {length(row, smooth, 4)}"
     return text + ")"
+
+
+def length(row: Row, px: float, digits: int = 3) -> str:
+    """Write a length in the unit that the config gives sizes in: px, or µm."""
+    if row.cells.get("unit") != "um":
+        return f"{px:g} px" if float(px).is_integer() else f"{px:.{digits}g} px"
+    pixel = row("radius_um") / row("radius_px")
+    if math.isnan(pixel):
+        pixel = row("recommended_radius_um") / row("recommended_radius_px")
+    return f"{px * pixel:.{digits}g} µm"
 
 
 def change(name: str, along: str) -> Callable[[Row], str]:

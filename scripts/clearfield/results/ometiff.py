@@ -37,6 +37,7 @@ def write_ome_tiff(
     pixel_size_um: dict[str, float | None],
     channel_names: list[str],
     provenance: dict,
+    name: str = "",
 ) -> None:
     """Write planes, given in blocks of rows, as one OME-TIFF.
 
@@ -57,6 +58,8 @@ def write_ome_tiff(
         C names.
     provenance : dict
         Written as JSON into an annotation.
+    name : str, optional
+        Of the image, as other programs show it.
 
     Raises
     ------
@@ -145,6 +148,7 @@ def write_ome_tiff(
             xml.addimage(
                 dtype, shape, (planes, 1, 1, height, width, 1), axes="TCZYX",
                 SignificantBits=8 * dtype.itemsize,
+                **({"Name": _NOT_XML.sub("\ufffd", name)} if name else {}),
                 Channel={"Name": [_NOT_XML.sub("\ufffd", name) for name in channel_names]},
                 CommentAnnotation={"Namespace": _NAMESPACE, "Value": text},
                 **{f"PhysicalSize{axis}": size for axis, size in sizes.items()},
@@ -152,6 +156,17 @@ def write_ome_tiff(
             )  # fmt: skip
             text = xml.tostring(declaration=True).encode("ascii", "xmlcharrefreplace")
             tif.pages.first.tags["ImageDescription"].overwrite(text)
+
+
+def image_name(path: str | Path) -> str:
+    """Name an image as its file.
+
+    Examples
+    --------
+    >>> image_name("results/projections/well 1.ome.tif")
+    'well 1'
+    """
+    return Path(path).name.removesuffix(".ome.tif")
 
 
 def _bands(blocks: Iterable[tuple], height: int, step: int) -> Iterator[tuple]:

@@ -1,26 +1,25 @@
 """From a file of any known format to a stack: pick the series, order its axes, write it down."""
 
 import glob
-import math
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ClearfieldError
-from ..filters.parallel import run_tasks
 from ..formats.axes import Arrangement, arrange
 from ..formats.known_formats import open_series
+from ..formats.parts import one_part_a_plane
 from ..formats.plane_folders import list_planes
 from ..formats.remote import file_name, is_remote
+from ..formats.same_file import check_raw, fingerprint
 from ..formats.series import Series
 from ..results.whole_files import replacing
-from .description import Stack, check_raw, fingerprint, this_boot
+from .description import Stack
 
 
-def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> Stack:
-    """Describe a file's stack in `stack`; decode it there only where it cannot be used in place.
+def load(path: str, stack: str | Path, settings: dict, *, copied: bool = False) -> Stack:
+    """Describe a file's stack in `stack`; no pixel is read.
 
     Parameters
     ----------
@@ -31,8 +30,9 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
     settings : dict
         ``series`` (a number or a name), ``axes``, ``select``, ``pixel_size_um``,
         ``channel_names``; each optional.
-    threads : int
-        For decoding.
+    copied : bool
+        Whether the file is a copy that the workflow made. Where results lie in a storage, each job
+        may be handed a newer one, so its size alone has to be the same.
 
     Raises
     ------
@@ -41,6 +41,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
     """
     name = file_name(path) if is_remote(path) else Path(path).name
     before = {file: fingerprint(file) for file in raw_files(path)}
+    told = slice(1) if copied else slice(None)
     held = open_series(path)
     number = find_number(held, settings.get("series") or 0, name)
     series = held[number]
@@ -49,8 +50,7 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
     description = Stack(
         shape=arranged.shape,
         dtype=dtype.str,
-        files=[],
-        offsets=[],
+        stored=series.dtype.str,
         pixel_size_um=_pixel_size(_relabel_sizes(series, settings), settings.get("pixel_size_um")),
         channel_names=_channel_names(series, arranged, settings, name),
         saturation_level=series.saturation_level,
@@ -61,31 +61,66 @@ def load(path: str, stack: str | Path, settings: dict, *, threads: int = 1) -> S
         | ({"notes": series.notes} if series.notes else {}),
         settings=settings,
     )
-    in_place = series.offsets is not None and arranged.plane_axes == "YX" and dtype == series.dtype
-    if in_place:
-        planes = [arranged.index_axes.index(axis) for axis in "TCZ" if axis in arranged.index_axes]
-        order = arranged.numbers.transpose(planes).ravel()
-        used = sorted(set(series.offsets[order, 0].tolist()))
-        place = {file: number for number, file in enumerate(used)}
-        description.files = [series.files[file] for file in used]
-        description.offsets = [[place[f], at] for f, at in series.offsets[order].tolist()]
-        description.fingerprints = [fingerprint(file) for file in description.files]
-        with replacing(stack, sync=False) as temporary:  # the whole of it can be read, or nothing
-            temporary.write_bytes(description.header())
+    if series.offsets is not None and arranged.plane_axes == "YX":
+        _set_offsets(description, series, arranged)
     else:
-        description.watched = before
-        # To wait for the disk would take longer than to decode, and for a file that is gone before
-        # the disk has it: `read_stack` knows one that may have lost pixels with the power. What is
-        # written through a map may meet a full disk later.
-        if set(arranged.plane_axes) == set("YX"):
-            description.boot = this_boot()
-        with replacing(stack, sync=not description.boot) as temporary:
-            try:
-                _decode(series, arranged, description, dtype, temporary, threads)
-            finally:  # the likelier reason for whatever went wrong
-                for file, known in before.items():
-                    check_raw(file, known)
+        description.dtype = dtype.newbyteorder("=").str
+        _set_parts(description, series, arranged, {"path": path, "series": number})
+        description.watched = {file: known[told] for file, known in before.items()}
+    for file, known in before.items():
+        check_raw(file, known)
+    description.fingerprints = [known[told] for known in description.fingerprints]
+    with replacing(stack, sync=False) as temporary:  # the whole of it can be read, or nothing
+        temporary.write_bytes(description.text())
     return description
+
+
+def _set_offsets(description: Stack, series: Series, arranged: Arrangement) -> None:
+    """Say where planes lie that are in the files as they are."""
+    planes = [arranged.index_axes.index(axis) for axis in "TCZ" if axis in arranged.index_axes]
+    order = arranged.numbers.transpose(planes).ravel()
+    used = sorted(set(series.offsets[order, 0].tolist()))
+    place = {file: number for number, file in enumerate(used)}
+    description.files = [series.files[file] for file in used]
+    description.offsets = [[place[f], at] for f, at in series.offsets[order].tolist()]
+    description.fingerprints = [fingerprint(file) for file in description.files]
+
+
+def _set_parts(description: Stack, series: Series, arranged: Arrangement, reader: dict) -> None:
+    """Say where the parts that a stack consists of lie, and what they reach over.
+
+    Raises
+    ------
+    ClearfieldError
+        Where one of them cannot be had.
+    """
+    if series.parts is None:  # each plane is a part that only the reader can give
+        codec = {"name": "series", **reader}
+        parts = one_part_a_plane(codec, series.index_shape, series.plane_shape)
+    else:
+        parts = series.parts()
+    description.decoded_shape = list(parts.shape)
+    for axis in reversed(range(len(arranged.taken))):  # the last first: what is behind moves up
+        if not isinstance(arranged.taken[axis], str):
+            parts = parts.take(axis, arranged.taken[axis])
+    letters = [letter for letter in arranged.taken if isinstance(letter, str)]
+    places = {letters[axis]: at for at, axis in enumerate(parts.axes) if axis >= 0}
+    starts = np.zeros((len(parts.starts), 5), np.int64)
+    shape = [1] * 5
+    for number, letter in enumerate("TCZYX"):
+        if letter in places:
+            starts[:, number] = parts.starts[:, places[letter]]
+            shape[number] = parts.shape[places[letter]]
+    description.codec, description.files = parts.codec, parts.files
+    description.fingerprints = [fingerprint(file) for file in parts.files]
+    description.part_shape = tuple(map(int, shape))
+    description.part_axes = [letters[axis] if axis >= 0 else -1 - axis for axis in parts.axes]
+    for where in parts.where:
+        if isinstance(where, str):
+            raise ClearfieldError(where)
+    description.parts = [
+        [*start, where] for start, where in zip(starts.tolist(), parts.where, strict=True)
+    ]
 
 
 def raw_files(path: str) -> list[str]:
@@ -210,103 +245,3 @@ def _bytes(path: str, raw: Iterable[str]) -> int:
     here = Path(path)
     files = here.rglob("*") if here.is_dir() else map(Path, raw)
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _decode(
-    series: Series,
-    arranged: Arrangement,
-    description: Stack,
-    dtype: np.dtype,
-    path: Path,
-    threads: int,
-) -> None:
-    """Write the header and the decoded planes, in parts shared among threads."""
-    dtype = dtype.newbyteorder("=")
-    description.dtype = dtype.str
-    header = description.header(decoded=True)
-    size = len(header) + math.prod(arranged.shape) * dtype.itemsize
-    path.write_bytes(header)
-    if set(arranged.plane_axes) == set("YX"):
-        _decode_planes(series, arranged, description, dtype, path, threads)
-    else:
-        _decode_across(series, arranged, dtype, path, len(header), size)
-
-
-def _decode_planes(
-    series: Series,
-    arranged: Arrangement,
-    description: Stack,
-    dtype: np.dtype,
-    path: Path,
-    threads: int,
-) -> None:
-    width = arranged.shape[4]
-    lengths = series.index_shape
-    transposed = arranged.plane_axes == "XY"
-    descriptor = os.open(path, os.O_WRONLY)
-    _allocate(descriptor, description.offsets[-1][1] + description.plane_bytes)
-    axes = [arranged.index_axes.index(axis) for axis in "TCZ" if axis in arranged.index_axes]
-    numbers = arranged.numbers.transpose(axes).ravel().tolist()
-
-    def write(offset: int, decode) -> None:
-        parts = (part.T if transposed else part for part in decode())
-        _write_all(descriptor, [np.ascontiguousarray(part, dtype) for part in parts], offset)
-
-    def tasks():
-        for number, (_, start) in zip(numbers, description.offsets, strict=True):
-            if series.bands is not None and not transposed:
-                for first, _, decode in series.bands(number):
-                    yield start + first * width * dtype.itemsize, decode
-            else:
-                index = tuple(int(i) for i in np.unravel_index(number, lengths)) if lengths else ()
-                yield start, lambda index=index: [series.read(index)]
-
-    try:
-        run_tasks(write, tasks(), threads)
-    finally:
-        os.close(descriptor)
-
-
-def _allocate(descriptor: int, size: int) -> None:
-    """Have a file's blocks chosen at once, where that is possible: writing then costs a third less.
-
-    `os.posix_fallocate` would write into each block where the file system cannot.
-    """
-    import ctypes
-
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "fallocate"):  # Linux; where it fails, so will writing, and say why
-        libc.fallocate(descriptor, 0, ctypes.c_int64(0), ctypes.c_int64(size))
-
-
-def _write_all(descriptor: int, arrays: list[np.ndarray], offset: int) -> None:
-    """Write arrays one behind the other in as few calls as the system allows."""
-    rest = [memoryview(array).cast("B") for array in arrays]
-    while rest:
-        written = os.pwritev(descriptor, rest[:64], offset)
-        offset += written
-        while rest and written >= len(rest[0]):
-            written -= len(rest.pop(0))
-        if written:
-            rest[0] = rest[0][written:]
-
-
-def _decode_across(
-    series: Series, arranged: Arrangement, dtype: np.dtype, path: Path, start: int, size: int
-) -> None:
-    """Write planes that do not lie in the stack's Y and X, through a map of the file."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.posix_fallocate(descriptor, 0, size)  # a full disk must be an error, not a dead process
-    finally:
-        os.close(descriptor)
-    pixels = np.memmap(path, dtype, "r+", start, arranged.shape)
-    present = arranged.index_axes + arranged.plane_axes
-    pixels = pixels[tuple(slice(None) if axis in present else 0 for axis in "TCZYX")]
-    pixels = pixels.transpose(
-        [("".join(a for a in "TCZYX" if a in present)).index(a) for a in present]
-    )
-    lengths = series.index_shape
-    for place in np.ndindex(arranged.numbers.shape):
-        index = np.unravel_index(arranged.numbers[place], lengths)
-        pixels[place] = series.read(tuple(int(i) for i in index))

@@ -1,12 +1,10 @@
 """What QC tells of all planes behind a projection, gathered while they pass by."""
 
 import math
-from collections.abc import Iterable
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-
-from ..filters.memory import new_array
 
 SAMPLED_ROWS = 16  # means and sharpness are taken on every 16th row: every row would cost 2 passes
 
@@ -30,10 +28,10 @@ class StackStatistics:
     --------
     >>> image = np.array([[[0, 10, 4095]], [[0, 20, 4095]]], "u2")
     >>> statistics = StackStatistics(image.shape, image.dtype, None)
-    >>> space = SamplingSpace(1, 3, image.dtype)
+    >>> space = SamplingSpace(3, image.dtype)
     >>> for z in (0, 1):
     ...     statistics.sample(z, 0, image[z], space)
-    >>> statistics.count(image, 4095)
+    >>> statistics.count(4095, 2)
     >>> found = statistics.summary()
     >>> found["saturation_level"], found["saturated_fraction"], found["plane_means"]
     (4095, 0.333333, [1368.33, 1371.67])
@@ -61,22 +59,39 @@ class StackStatistics:
         self._squares = np.zeros((planes, rows))
         self._values = np.full((planes, rows), width)
         self._steps = np.full((planes, rows), max(width - 2, 0))
+        self._width = width
+        self._gathered: dict[tuple[int, int], list] = {}
+        self._lock = Lock()
         self._highest: list = []
         self._saturated: list[tuple[int, int]] = []
         self._missing: list[int] = []
+        self._absent: list[int] = []
 
-    def sample(self, plane: int, first_row: int, rows: np.ndarray, space: "SamplingSpace") -> None:
+    def sample(
+        self,
+        plane: int,
+        first_row: int,
+        rows: np.ndarray,
+        space: "SamplingSpace",
+        first_column: int = 0,
+    ) -> None:
         """Take mean and sharpness of every 16th row of a block (Y, X) that begins at `first_row`.
 
         Sharpness is Brenner's: the mean squared difference of pixels two apart along X
-        (Brenner et al. 1976, doi:10.1177/24.1.1254907), in squared grey levels.
+        (Brenner et al. 1976, doi:10.1177/24.1.1254907), in squared grey levels. Blocks that are
+        narrower than the plane are gathered until their rows are complete; those beside each other
+        have the same rows.
         """
         start = -first_row % SAMPLED_ROWS
         if start >= len(rows):
             return
         sampled = rows[start::SAMPLED_ROWS]
-        number = len(sampled)
         at = (first_row + start) // SAMPLED_ROWS
+        if sampled.shape[1] < self._width:
+            sampled = self._gather((plane, at), sampled, first_column)
+            if sampled is None:
+                return
+        number = len(sampled)
         place = (plane, slice(at, at + number))
         views = space.views(number)
         np.copyto(views.values, sampled)
@@ -88,15 +103,34 @@ class StackStatistics:
         np.matmul(views.parts, space.ones, self._sums[plane, at * parts : (at + number) * parts])
         np.vecdot(views.steps, views.steps, self._squares[place])
 
-    def count(self, planes: Iterable[np.ndarray], highest: float) -> None:
-        """Count saturated pixels of blocks (any shape) whose largest value is at most `highest`.
+    def _gather(self, place: tuple[int, int], sampled: np.ndarray, left: int) -> np.ndarray | None:
+        """Put a piece of sampled rows beside the others; give the rows once they are complete."""
+        with self._lock:
+            if place not in self._gathered:
+                whole = np.empty((len(sampled), self._width), sampled.dtype)
+                self._gathered[place] = [whole, whole.size]
+            found = self._gathered[place]
+        found[0][:, left : left + sampled.shape[1]] = sampled
+        with self._lock:
+            found[1] -= sampled.size
+            if found[1]:
+                return None
+            del self._gathered[place]
+        return found[0]
 
-        The pixels are asked for only where `highest` is a level at which a detector is full.
-        """
+    def is_level(self, value: float) -> bool:
+        """Tell whether a detector may be full at this value."""
+        return value in self._candidates
+
+    def count(self, highest: float, pixels: int) -> None:
+        """Note the largest value of some pixels, and if it is a level how many have it."""
         self._highest.append(highest)
-        if highest in self._candidates:
-            number = sum(int(np.count_nonzero(rows == highest)) for rows in planes)
-            self._saturated.append((int(highest), number))
+        if self.is_level(highest):
+            self._saturated.append((int(highest), pixels))
+
+    def count_absent(self, pixels: int) -> None:
+        """Count pixels that were never stored."""
+        self._absent.append(pixels)
 
     def count_missing(self, pixels: int) -> None:
         """Count pixels that are NaN or infinite."""
@@ -120,6 +154,7 @@ class StackStatistics:
             "saturation_level": level,
             "maximum": int(maximum) if whole else maximum if maximum is None else float(maximum),
             "nonfinite_fraction": _digits(sum(self._missing) / self._pixels),
+            "absent_fraction": _digits(sum(self._absent) / self._pixels),
             "plane_means": _ratios(self._sums, self._values),
             "plane_sharpness": _ratios(self._squares, self._steps, 5),
         }
@@ -130,25 +165,26 @@ class SamplingSpace:
 
     Parameters
     ----------
-    rows : int
-        Of a block at most that are sampled.
     width : int
     dtype : dtype
         Of the stack.
     """
 
-    def __init__(self, rows: int, width: int, dtype: np.dtype) -> None:
+    def __init__(self, width: int, dtype: np.dtype) -> None:
         # float32 holds the steps of integers of 16 bits exactly, and costs half of float64.
         small = dtype.kind in "iu" and dtype.itemsize <= 2
         kind = np.dtype("f4" if small else "f8")
         self.ones = np.ones(_EXACT, kind)
         self._width = width
-        self._memory = new_array((2, rows, -(-width // _EXACT) * _EXACT), kind)
+        self._memory = np.zeros((2, 0, -(-width // _EXACT) * _EXACT), kind)
         self._views: dict[int, _Views] = {}  # to make them anew would cost as much as the sums
 
     def views(self, rows: int) -> "_Views":
         """Give the memory of so many rows; behind the width of a row, values are 0."""
         if rows not in self._views:
+            if rows > self._memory.shape[1]:
+                self._memory = np.zeros((2, rows, self._memory.shape[2]), self._memory.dtype)
+                self._views.clear()
             values, steps = self._memory[:, :rows]
             self._views[rows] = _Views(
                 values=values[:, : self._width],

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from ..formats.remote import is_remote
 from .samples import Sample, check_name
 
 KEY = "load_stack.series"
@@ -62,6 +63,12 @@ def take_all(
     missing = ""
     for name, sample in samples.items():
         own = {name: sample}
+        if name in wanted and is_remote(sample.path):
+            raise ClearfieldError(
+                f"config: {KEY} is {ALL}, but {sample.path} is on a server, where a new series "
+                "would not be seen; list the series with a number there (target list_inputs), and "
+                "take results/inputs.tsv as samples"
+            )
         if name in wanted:
             series = _suffixes(listed.get(sample.path, {}), bases[sample.path])
             if series and all(_changed_ns(file) <= written_ns for file in sample.files):

@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
+from copy import deepcopy
 from difflib import get_close_matches
 from itertools import pairwise
 
@@ -41,6 +43,7 @@ def check_config(config: dict, schema: dict) -> dict:
     clearfield.errors.ClearfieldError: config: raduis is not a key; did you mean radius?
     """
     config = _in_one_spelling(_unfold(text_keys(config), schema), schema)
+    config = _read_numbers(config, schema)
     problems = list(schema_problems(config, schema)) or check_relations(config)
     if problems:
         raise ClearfieldError("config: " + "\nconfig: ".join(problems))
@@ -88,6 +91,38 @@ def _in_one_spelling(config: dict, schema: dict) -> dict:
             else value
             for key, value in summarize.items()
         }
+    return config
+
+
+def _read_numbers(config: dict, schema: dict) -> dict:
+    """Read text as a number where only a number may stand: `--config` makes text of all it takes.
+
+    Examples
+    --------
+    >>> _read_numbers({"radius": "12"}, {"properties": {"radius": {"type": "number"}}})
+    {'radius': 12}
+    """
+    from jsonschema import Draft202012Validator
+
+    found = []
+    for error in Draft202012Validator(schema).iter_errors(config):
+        types = error.schema.get("type", [])
+        if error.validator == "type" and isinstance(error.instance, str) and error.absolute_path:
+            for kind, read in (("integer", int), ("number", float)):
+                if kind in types and "string" not in types:
+                    with suppress(ValueError):
+                        number = read(error.instance)
+                        whole = isinstance(number, float) and number.is_integer()
+                        found.append((error.absolute_path, int(number) if whole else number))
+                        break
+    if found:
+        config = deepcopy(config)
+    for path, number in found:
+        *tables, key = path
+        place = config
+        for part in tables:
+            place = place[part]
+        place[key] = number
     return config
 
 
@@ -246,14 +281,17 @@ def _impossible_ranges(config: dict) -> Iterable[str]:
         )
     for key in ("min_sizes", "max_sizes"):
         for size in config["explore_parameters"][key]:
-            if size % 2 == 0:
+            if size % 2 == 0 and config["subtract_background"]["unit"] == "px":
                 yield (
                     f"explore_parameters.{key} has {size}, but a window has a middle pixel: "
                     f"take {size - 1} or {size + 1}"
                 )
     grey = config["plot_qc"]["range"]
-    if grey != "auto" and grey[0] >= grey[1]:
-        yield f"plot_qc.range is {grey}, but its first value must be smaller than its second"
+    named = grey if isinstance(grey, dict) else {"": grey}
+    for name, pair in named.items():
+        if pair != "auto" and pair[0] >= pair[1]:
+            key = f"plot_qc.range.{name}" if name != "" else "plot_qc.range"
+            yield f"{key} is {pair}, but its first value must be smaller than its second"
 
 
 def split_key(key: str) -> list[str]:

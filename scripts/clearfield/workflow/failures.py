@@ -23,7 +23,8 @@ from .submissions import Failed, last_of, listen, try_only_what_may_end_otherwis
 from .verdict_counts import count_verdicts
 
 CHAIN = (
-    "fetch_stack", "load_stack", "keep_stack", "project_stack", "subtract_background",
+    "fetch_stack", "load_stack", "keep_stack", "project_stack", "correct_light",
+    "subtract_background",
     "save_background", "plot_qc",
 )  # fmt: skip
 WHOLE_RUN = ("summarize_qc", "report_run")
@@ -38,9 +39,9 @@ _LOCK = Path(".snakemake/clearfield.lock")
 _REMEDY = "copy the file again or correct its settings, or take it out of the samples"
 _SHOWN = 50  # failures on the terminal; the table has them all
 _stops: list[int] = []  # signals that asked this run to stop
-_EXAMPLE = (
+NO_SAMPLES_NAMED = (
     "No samples are named, so these are the simulated stacks of the example, not yours. "
-    "For your own, add --configfile with a file that has the key samples."
+    "For your own, set the key samples (--configfile, or config: of a module)."
 )
 _notes: list[str] = []  # to be said at the start and at the end
 _beside: set[str] = set()  # the targets of this run, where all are beside a run
@@ -75,8 +76,8 @@ def start_run(
     _claim_folder()
     _note_stops()
     if example:
-        _notes.append(_EXAMPLE)
-        print(_EXAMPLE, file=sys.stderr)
+        _notes.append(NO_SAMPLES_NAMED)
+        print(NO_SAMPLES_NAMED, file=sys.stderr)
     for note in notes:
         print(note, file=sys.stderr)
     listen()
@@ -182,6 +183,10 @@ def find_failures(
             failures.append(own[sample])
         elif sample in lost and not _is_new(RESULTS / f"qc/{sample}.png", begin):
             failures.append({"sample": sample, **_of_submission(lost[sample], own)})
+    for log in sorted((RESULTS / "logs/estimate_flatfield").glob("*.log")):
+        if why := _read_failure(log, begin):
+            group = f"all samples of {log.stem}"
+            failures.append({"sample": group, "rule": "estimate_flatfield", **why})
     for rule in WHOLE_RUN:
         if why := _read_failure(RESULTS / f"logs/{rule}.log", begin):
             failures.append({"sample": "all samples", "rule": rule, **why})
@@ -287,11 +292,11 @@ def finish_failed_run(
     scripts : Path
         The folder of the scripts; the summary and the page are made by their own functions.
     page_settings : dict, optional
-        Arguments of summarize_qc and of report_run by name; without them no page is made.
+        Arguments of summarize_qc and of report_run by name; without them no page is made. Of
+        report_run also ``samples``, the lines that tell of them.
     tables : collection of str
         What summarize_qc is to read of all samples, a line each (`Run.tables`).
-    fetched : mapping of str, optional
-        `Run.fetched_as`.
+    fetched : mapping of str, optional, `Run.fetched_as`
     """
     end_run()
     if _beside:
@@ -324,10 +329,15 @@ def _summarize(
 
 
 def _make_page(scripts: Path, tables: list[str], page_settings: dict) -> None:
-    summary, page = page_settings["summarize_qc"], page_settings["report_run"]
+    summary, page = page_settings["summarize_qc"], dict(page_settings["report_run"])
+    samples = page.pop("samples")
     steps = (
         ("summarize_qc", summary | {"metrics": str(PARTIAL)}, "\n".join(tables) + "\n"),
-        ("report_run", page | {"metrics": str(PARTIAL), "failures": str(FAILURES)}, ""),
+        (
+            "report_run",
+            page | {"metrics": str(PARTIAL), "failures": str(FAILURES)},
+            "\n".join(samples),
+        ),
     )
     for script, values, text in steps:
         arguments = []

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import LocalSourceFile
 from snakemake.utils import update_config
 
 from ..errors import ClearfieldError
-from ..jobs.forkserver import start_server
-from .failures import finish_failed_run, start_run
+from ..jobs.forkserver import ADDRESS, start_server
+from .failures import NO_SAMPLES_NAMED, finish_failed_run, start_run
+from .remote_example import EXAMPLE, bring_example
 from .run import Run
+from .settings import json_text
 from .snakemake_costs import collect_less_garbage, lift_rate_limit
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ def serve_submission(clone: str, workflow: "Workflow") -> None:
         workflow.remote_exec
         and "--executor" not in sys.argv
         and not workflow.deployment_settings.deployment_method
+        and ADDRESS not in os.environ  # of a second module
         and jobs >= _JOBS_OF_A_SERVER
     ):
         start_server(f"{clone}/scripts")
@@ -80,8 +84,11 @@ def open_run(given: dict, clone: str, workflow: "Workflow") -> Run:
 
     config = read_yaml("config/config.yaml")
     update_config(config, given)
+    home = workflow.current_basedir
+    if config["samples"] == EXAMPLE and not isinstance(home, LocalSourceFile):
+        bring_example(home, clone)
     try:
-        return Run(
+        run = Run(
             config,
             config_schema=read_yaml("workflow/schemas/config.schema.yaml"),
             sample_schema=read_yaml("workflow/schemas/samples.schema.yaml"),
@@ -90,6 +97,10 @@ def open_run(given: dict, clone: str, workflow: "Workflow") -> Run:
         )
     except ClearfieldError as error:
         raise WorkflowError(str(error)) from None
+    is_module = workflow.modifier.parent_modifier is not None
+    if is_module and run.example_elsewhere and workflow.is_main_process:  # no handler will say it
+        print(NO_SAMPLES_NAMED, file=sys.stderr)
+    return run
 
 
 def begin(run: Run, workflow: "Workflow") -> None:
@@ -125,7 +136,9 @@ def fail(run: Run) -> None:
                 "figures": "results/qc",
                 "page": "results/report/index.html",
                 "config": run.settings_in_use,
+                "samples": run.told,
                 "versions": run.versions,
+                "light": json_text(run.light.facts),
             },
         },
         run.tables,

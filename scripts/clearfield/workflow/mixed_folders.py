@@ -42,6 +42,7 @@ def drop_results(paths: list[str], pattern: str) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=64)
 def constant_start(pattern: str) -> str:
     """Give the folders in front of the first part of a glob that has a wildcard.
 
@@ -131,9 +132,15 @@ def _up_from(folder: str) -> frozenset[str]:
 
 
 def _is_one_stack(folder: str, files: list[str]) -> bool:
-    """Tell by their names whether TIFF files are the planes of one stack."""
+    """Tell by their names whether TIFF files are the planes of one stack.
+
+    Folders may number slices and times (``TimePoint_1/ZStep_2/``); others are stacks of their own.
+    """
     if files and Path(files[0]).parent.joinpath("NDTiff.index").is_file():
         return True
     names = [Path(file).relative_to(folder).as_posix() for file in files]
+    between = {part for name in names for part in name.split("/")[:-1]}
+    if not all({*parse_name(part)[1]} in ({"T"}, {"Z"}) for part in between):
+        return False
     slices = [axes["Z"] for _, axes, _ in map(parse_name, names) if "Z" in axes]
     return len(set(slices)) > 1 and 2 * len(slices) >= len(names)

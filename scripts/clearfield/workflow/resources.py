@@ -12,8 +12,12 @@ from functools import cache
 from types import ModuleType
 
 from ..methods.known_methods import method_of
+from .light import light_is_corrected
 
-_TAGS = {256: "width", 257: "height", 258: "bits", 259: "compression", 277: "samples"}
+_TAGS = {
+    256: "width", 257: "height", 258: "bits", 259: "compression", 277: "samples", 278: "rows",
+    322: "tile_width", 323: "tile_height",
+}  # fmt: skip
 _DESCRIPTION = 270
 _FORMATS = {3: "H", 4: "I", 16: "Q"}
 # On a cluster a job runs under up to two processes of Snakemake, 130 MB each, within its request.
@@ -35,15 +39,16 @@ class Geometry:
         Of one plane in memory.
     depth : int
         Planes along Z; 1 where the header does not say, which is the safe side for what is written.
-    decoded : bool
-        Whether the planes have to be decoded first.
+    part_bytes : int
+        Of the strips, tiles or frames that planes are decoded from, in memory; 0 where planes lie
+        in the file as they are.
     """
 
     file_bytes: int
     plane_bytes: int
     plane_pixels: int
     depth: int
-    decoded: bool
+    part_bytes: int
 
 
 @cache
@@ -65,21 +70,25 @@ def measure(files: tuple[str, ...]) -> Geometry:
         total = sum(_size(file) for file in files)
         header = _read_tiff_header(files[0])
     except (OSError, struct.error, IndexError, ValueError, OverflowError):
-        return Geometry(0, 0, 0, 1, False)
+        return Geometry(0, 0, 0, 1, 0)
     if header is None:
         return guess(total)
     pixels = header.get("width", 0) * header.get("height", 0)
     plane = pixels * header.get("bits", 16) // 8
-    decoded = header.get("compression", 1) != 1
-    if not decoded and plane > total:  # a header may claim anything
+    part = 0
+    if header.get("compression", 1) != 1:
+        part = min(header.get("rows", header.get("height", 0)) * header.get("width", 0), pixels)
+        part = header.get("tile_width", 0) * header.get("tile_height", 0) or part
+        part = part * header.get("bits", 16) // 8
+    elif plane > total:  # a header may claim anything
         pixels, plane = 0, total
-    return Geometry(total, plane, pixels, header.get("depth", 1), decoded)
+    return Geometry(total, plane, pixels, header.get("depth", 1), part)
 
 
 def guess(file_bytes: int) -> Geometry:
     """Estimate the geometry of a stack of which only the size of its file is known."""
     plane = min(file_bytes, max(file_bytes // 10, 2**23))
-    return Geometry(file_bytes, plane, plane // 2, 1, True)
+    return Geometry(file_bytes, plane, plane // 2, 1, plane)
 
 
 def _size(path: str) -> int:
@@ -159,19 +168,30 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     projection = config["project_stack"]["method"]
     if rule == "fetch_stack":
         return 100  # fsspec and its libraries; a file goes through in small parts
-    if rule in ("load_stack", "keep_stack"):
-        return 35 + (2 + threads) * min(plane, 1024) * geometry.decoded
+    if rule == "load_stack":
+        return 60
+    # Each thread holds one part as it is stored, and decoded.
+    decoding = geometry.part_bytes > 0
+    parts = 15 + threads * (8 + 2.5 * geometry.part_bytes / 2**20) if decoding else 0
+    if rule == "keep_stack":
+        return 35 + parts + (min(geometry.depth * plane, 256) if decoding else 20)
     if rule == "project_stack":
+        most = 256 if decoding else 128
         if projection == "median":
-            rows = 80 if plane >= 4 * pixels else 40  # floats need to know where they are NaN
-            return 50 + threads * rows + min(4 * pixels, 128)
+            planes = geometry.depth * plane if geometry.depth > 1 else 10 * plane
+            rows = min(planes, most) if decoding else 45 * threads
+            return 50 + parts + rows + (min(4 * pixels, 128) if decoding else 0)
         running = _RUNNING_BYTES[projection]
-        results = min(plane if running is None else running * pixels, 128)
-        blocks = 10 * threads
-        finish = 1.5 * results if projection in ("mean", "std") else 0
-        return 35 + results + blocks + finish + mapped_mb(geometry, projection)
+        results = min(plane if running is None else running * pixels, most)
+        finish = 4 * pixels if projection in ("mean", "std") else 0
+        return 35 + results + min(finish, most) + (parts or 10 * threads)
     written = _OUTPUT_BYTES[projection]
     projected = plane if written is None else written * pixels
+    if rule == "correct_light":
+        # A profile as it was read and as it divides, for each of four channels.
+        return 60 + projected + 4 * 12 * pixels
+    if light_is_corrected(config["correct_light"]):
+        projected = max(projected, 4 * pixels)
     filters = {method_of(choice) for choice in _choices(config["subtract_background"])}
     dog = any(method.COMPUTES_IN_FLOAT for method in filters)
     other = not all(method.COMPUTES_IN_FLOAT for method in filters)
@@ -187,13 +207,6 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
     banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * other
     blurred = min(10 + 20 * pixels, 350 + 1.4 * pixels) * smooth
     return 35 + max(banded, whole, blurred, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
-
-
-def mapped_mb(geometry: Geometry, projection: str) -> float:
-    """Give how much of a stack project_stack maps at most: some schedulers count it as memory."""
-    if projection not in ("max", "min"):
-        return 0
-    return min(max(geometry.file_bytes, geometry.depth * geometry.plane_bytes) / 2**20, 3 * 260)
 
 
 def _held_mb(settings: dict, pixels: float) -> list[float]:
@@ -231,9 +244,9 @@ def job_runtime_min(rule: str, geometry: Geometry) -> int:
 
     Examples
     --------
-    >>> job_runtime_min("plot_qc", Geometry(2**20, 2**17, 2**16, 8, False))
+    >>> job_runtime_min("plot_qc", Geometry(2**20, 2**17, 2**16, 8, 0))
     2
-    >>> job_runtime_min("plot_qc", Geometry(2**30, 2**17, 2**16, 8192, False))
+    >>> job_runtime_min("plot_qc", Geometry(2**30, 2**17, 2**16, 8192, 0))
     14
     """
     minutes_per_gb = 4 if rule in ("load_stack", "keep_stack", "project_stack") else 12
@@ -243,16 +256,16 @@ def job_runtime_min(rule: str, geometry: Geometry) -> int:
 def job_disk_mb(rule: str, geometry: Geometry, config: dict) -> int:
     """Estimate what a job writes, in MB, rounded up to 1.
 
-    Decoded stacks are taken to be four times their file: what lossless compression saves at most
+    Encoded stacks are taken to be four times their file: what lossless compression saves at most
     on noisy images.
     """
-    stack = geometry.file_bytes * (4 if geometry.decoded else 1)
+    stack = geometry.file_bytes * (4 if geometry.part_bytes else 1)
     written = 2**20
     if rule == "fetch_stack":
         written += geometry.file_bytes
-    elif rule == "keep_stack" or (rule == "load_stack" and geometry.decoded):
+    elif rule == "keep_stack":
         written += stack
-    elif rule in ("project_stack", "subtract_background", "save_background"):
+    elif rule in ("project_stack", "correct_light", "subtract_background", "save_background"):
         pixel_bytes = geometry.plane_bytes / geometry.plane_pixels if geometry.plane_pixels else 2
         output = _OUTPUT_BYTES[config["project_stack"]["method"]] or pixel_bytes
         if rule != "project_stack":  # signed values may need a float

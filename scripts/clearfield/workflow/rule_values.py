@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.io import flag
 from snakemake.path_modifier import PATH_MODIFIER_FLAG, PathModifier
 
-from ..formats.remote import file_name, is_remote
+from ..formats.remote import is_remote
 from ..jobs.codehash import hash_code
 from .remote_samples import size_of
 from .resources import guess, job_disk_mb, job_memory_mb, job_runtime_min, job_threads, measure
@@ -40,12 +40,13 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     Returns
     -------
     SimpleNamespace
-        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards, ``address_of`` and
+        ``raw_files, raw_path, source_of, threads_of`` take a job's wildcards, ``raw_copy`` and
         ``version_of`` too, which tell of what lies on a server. ``settings_of``,
         ``memory_of``, ``runtime_of`` and ``disk_of`` take a rule and give such a function.
         ``code_of`` takes a rule, ``json_of`` a section of the config, and give text.
         ``all_raw`` and ``names_and_paths`` are what list_inputs reads. ``tables_read`` is what
-        summarize_qc reads. ``minutes`` keeps a time within the limit.
+        summarize_qc reads. ``minutes`` keeps a time within the limit. ``light_images`` to
+        ``facts_path`` are for the rules of the light.
 
     Raises
     ------
@@ -63,10 +64,6 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         """Keep a module's prefix, which is for results, away from raw files."""
         return [flag(file, PATH_MODIFIER_FLAG) for file in files] if prefixed else files
 
-    def tables():
-        """List `Run.tables` as a prefix has them; of a param that reads inputs no edit is seen."""
-        return [modifier.replace_prefix(line) if prefixed else line for line in run.tables]
-
     def minutes(wanted):
         """Give the minutes to ask for."""
         return min(wanted, longest_min or wanted)
@@ -76,38 +73,66 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
         return modifier.replace_prefix(path) if prefixed else path
 
     def raw_files(wildcards):
-        if folder := run.fetched_folder(wildcards.sample):
-            return folder
+        if copy := run.fetched_file(wildcards.sample):
+            return copy
         files = as_it_stands(run.samples[wildcards.sample].files)
         return files[0] if len(files) == 1 else files  # a list costs 0.7 kB a job
 
     def raw_path(wildcards):
-        sample = run.samples[wildcards.sample]
-        if folder := run.fetched_folder(sample.name):
-            return f"{moved(folder)}/{file_name(sample.path)}"
-        return sample.path
-
-    def address_of(wildcards):
         return run.samples[wildcards.sample].path
+
+    def raw_copy(wildcards, input):
+        """Give where the file was copied to from its server, as JSON; null where it was not."""
+        return json_text(str(input.raw) if run.fetched_file(wildcards.sample) else None)
 
     def version_of(wildcards):
         path = run.samples[wildcards.sample].path
         return run.remote.of(path).version if is_remote(path) else ""
 
     def all_raw():
-        """List the files of all samples, and the folders to which files are copied first."""
-        folders = (run.fetched_folder(name) for name in run.samples)
-        return as_it_stands(run.raw_files) + list(dict.fromkeys(filter(None, folders)))
+        """List the files of all samples, those that are copied first as their copies."""
+        copies = (run.fetched_file(name) for name in run.samples)
+        return as_it_stands(run.raw_files) + list(dict.fromkeys(filter(None, copies)))
 
     def names_and_paths():
         """List name and path of each file; of one that is copied also its address, behind a tab."""
         pairs = list(run.names_and_paths)
-        copies = {run.samples[name].path: name for name in run.fetched_as.values()}
+        copies = {run.samples[name].path: run.fetched_file(name) for name in run.fetched_as}
         for number, path in enumerate(pairs):
             if number % 2 and path in copies:
-                folder = moved(run.fetched_folder(copies[path]))
-                pairs[number] = f"{folder}/{file_name(path)}\t{path}"
+                pairs[number] = f"{moved(copies[path])}\t{path}"
         return pairs
+
+    def light_images(wildcards):
+        """List what a group's profile is estimated from."""
+        missing = [f"results/light/no group of this run is called {wildcards.group}"]
+        return run.light.images(wildcards.group) or missing
+
+    def light_raw(wildcards):
+        files = []
+        for name in run.light.of_planes(wildcards.group):
+            found = raw_files(SimpleNamespace(sample=name))
+            files += [found] if isinstance(found, str) else found
+        return list(dict.fromkeys(files))
+
+    def light_source(wildcards):
+        """Say how the stacks were loaded: they are temporary, and gone when this changes."""
+        names = run.light.of_planes(wildcards.group)
+        ways = {run.settings(name)["load_stack"] for name in names}
+        return f"{sorted(ways)} {code_of('load_stack')}" if names else ""
+
+    def profile_of(wildcards):
+        """Give the profile that a sample is divided by: its group's, the user's, or none."""
+        own = run.light.profile_of(wildcards.sample)
+        return own or next(iter(as_it_stands(run.light.flat)), [])
+
+    def profile_path(wildcards, input):
+        """Give the same as JSON: of no file, "{input:q}" would be no argument at all."""
+        return json_text(str(input.profile) or None)
+
+    def facts_path(wildcards, input):
+        """List what is known of the light, as JSON."""
+        return json_text(list(input.light))
 
     def settings_of(rule):
         """Give the function that hands `rule` its settings for a sample, as JSON."""
@@ -164,7 +189,10 @@ def rule_values(run: Run, workflow: "Workflow") -> SimpleNamespace:
     return SimpleNamespace(
         raw_files=raw_files, raw_path=raw_path, source_of=source_of, threads_of=threads_of,
         settings_of=settings_of, memory_of=memory_of, runtime_of=runtime_of, disk_of=disk_of,
-        code_of=code_of, json_of=json_of, address_of=address_of, version_of=version_of,
-        all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=tables(),
+        code_of=code_of, json_of=json_of, raw_copy=raw_copy, version_of=version_of,
+        all_raw=all_raw(), names_and_paths=names_and_paths(), tables_read=run.tables,
         minutes=minutes, json_text=json_text,
+        light_images=light_images, light_raw=light_raw, light_source=light_source,
+        light_dark=as_it_stands(run.light.dark), profile_of=profile_of, profile_path=profile_path,
+        facts_path=facts_path,
     )  # fmt: skip

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import ClearfieldError
-from ..formats.remote import is_remote, is_store
+from ..formats.remote import file_name, is_remote, is_store
 from .all_series import ALL, KEY, take_all
 from .config_check import check_config, check_relations
+from .light import Light
+from .remote_example import EXAMPLE
 from .remote_samples import RemoteFiles
 from .samples import find_samples, sample_name
 from .settings import json_text, override, rule_settings
@@ -58,27 +60,27 @@ class Run:
         self.config = check_config(config, config_schema)
         source = self.config["samples"]
         elsewhere = not Path(clone).samefile(".")
-        self.example_elsewhere = source == "resources/example/*.tif" and elsewhere
+        self.example_elsewhere = source == EXAMPLE and elsewhere
         if self.example_elsewhere:
             source = str(Path(clone) / source)  # the one default that works from anywhere
             if not Path(source).parent.exists():
                 raise ClearfieldError(
-                    "config: samples names the embedded example, which a remote workflow does not "
-                    "bring along; name files of your own"
+                    "config: samples names the embedded example, which is not here; name files of "
+                    "your own"
                 )
         self.left_out: list[str] = []  # what its glob found that is no image
         self._named = find_samples(source, sample_schema, config_schema, self.left_out)
+        self.remote = RemoteFiles()
         self._resolved: dict[tuple, tuple[dict, dict[str, str]]] = {}
         names = self.names_and_paths
         self.samples, self.missing = take_all(
             self._named, self._with_all_series(), dict(zip(names[1::2], names[::2], strict=True)),
             listed, sample_schema,
         )  # fmt: skip
-        self.remote = RemoteFiles()
-        # Of a file on a server, the sample under whose name it is copied, once for all its series.
+        # Of a file on a server, the name of its copy: one for all its series, below the first.
         first: dict[str, str] = {}
         self.fetched_as = {
-            name: first.setdefault(sample.path, name)
+            name: f"{first.setdefault(sample.path, name)}/{file_name(sample.path)}"
             for name, sample in self.samples.items()
             if is_remote(sample.path) and not is_store(sample.path)
         }
@@ -88,6 +90,7 @@ class Run:
             config_of_sample, _ = self._resolve(sample.cells)
             if sample.cells and len(self._resolved) > known:
                 problems += [f"{source}: {name}: {p}" for p in check_relations(config_of_sample)]
+        self.light = Light(self.config["correct_light"], self.samples, source)
         explored = self.config["explore_parameters"]["sample"]
         if explored is not None and explored not in self.samples and not self.missing:
             near = get_close_matches(explored, self.samples, n=1, cutoff=0)
@@ -131,8 +134,8 @@ class Run:
         """Ask of every sample that lies on a server; give what is wrong with each, a line each."""
         return self.remote.ask(s.path for s in self.samples.values() if is_remote(s.path))
 
-    def fetched_folder(self, sample: str) -> str:
-        """Name the folder to which a sample's file is copied from a server; "" where none is."""
+    def fetched_file(self, sample: str) -> str:
+        """Name the copy of a sample's file that lies on a server; "" where it does not."""
         name = self.fetched_as.get(sample)
         return f"results/fetched/{name}" if name else ""
 
@@ -145,6 +148,18 @@ class Run:
     def tables(self) -> list[str]:
         """List what `table_of` gives for all samples."""
         return [self.table_of(name) for name in self.samples]
+
+    @property
+    def told(self) -> list[str]:
+        """List what the page is told of each sample: name, path and cells of the sheet, as JSON.
+
+        Of the embedded example the path is left out: no page may say where the clone lies.
+        """
+        here = not self.example_elsewhere
+        return [
+            json.dumps([name, sample.path if here else "", dict(sample.cells)], ensure_ascii=False)
+            for name, sample in self.samples.items()
+        ]
 
     def samples_with(self, rule: str | None = None, key: str | None = None) -> list[str]:
         """List the samples, or those whose config sets ``rule.key`` to true."""
@@ -162,13 +177,12 @@ class Run:
 
     @property
     def explore_settings(self) -> dict:
-        """Give what explore_parameters is handed: its sizes, and the sign of the sample."""
-        config = self._resolve(self.samples[self.explored].cells)[0]
+        """Give what explore_parameters is handed: its sizes, and the settings of the sample."""
+        config, rules = self._resolve(self.samples[self.explored].cells)
         settings = {
             key: value for key, value in config["explore_parameters"].items() if key != "sample"
         }
-        light = config["subtract_background"]["light_background"]
-        return settings | {"light_background": light}
+        return settings | {"subtract_background": json.loads(rules["subtract_background"])}
 
     @property
     def raw_files(self) -> list[str]:
@@ -196,8 +210,13 @@ class Run:
     def settings_in_use(self) -> dict:
         """Give the config without what has no effect, as the page of the run shows it."""
         rules = {rule: json.loads(text) for rule, text in rule_settings(self.config).items()}
+        subtract = self.config["subtract_background"]
+        rules["subtract_background"]["save_background"] = subtract["save_background"]
+        rules["plot_qc"] = self.config["plot_qc"]
+        before = {"correct_light": self.config["correct_light"]}
         return {
             "samples": self.config["samples"],
+            **(before if self.light.is_on else {}),
             **rules,
             "summarize_qc": self.config["summarize_qc"],
         }

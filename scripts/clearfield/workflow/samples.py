@@ -3,35 +3,29 @@
 This is the side of the workflow that runs in Snakemake's own process: no numpy here.
 """
 
-import csv
 import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ClearfieldError
+from ..formats.git_lfs import GET_FROM_ANNEX, in_annex
 from ..formats.known_suffixes import SUFFIXES
 from ..formats.plane_folders import has_planes, list_planes
 from ..formats.remote import file_name
-from ..qc.known_metrics import COLUMNS
-from ..qc.qc_table import KEYS, VERDICT
 from .mixed_folders import constant_start, drop_results, is_own_result, join_planes
 from .remote_samples import is_address, what_is_wrong
-from .settings import read_cell
+from .sample_sheet import SHEETS, is_other_table, read_sheet
 from .sidecars import say_left_out, split_sidecars
 
 # The planes of an .oif and the chunks of a Zarr.
 _INSIDE = re.compile(r"\.oif\.files|\.zarr/.", re.IGNORECASE)
-SHEETS = (".tsv", ".csv")
+# What Snakemake would fill in: wildcards, and the pathvars of its version 9.
+_EXPANDED = r"[{}]|<[a-z][a-z0-9_]*>"
 # A file name has up to 255; a temporary one also holds a host's name and a process number.
 _NAME_BYTES = 160
-INFORMATION = (
-    "series_name", "axes", "shape", "dtype", "pixel_size_x_um", "pixel_size_y_um",
-    "pixel_size_z_um", "channel_names",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,8 +72,13 @@ def find_samples(
             f"samples: {source} is on a server; copy the sample sheet to this disk, it may name "
             "files on a server"
         )
+    if is_other_table(source):
+        raise ClearfieldError(
+            f"samples: {source} has not the suffix of a sample sheet; save it as .tsv (text, tabs "
+            "between the cells) or .csv, and name that"
+        )
     if source.lower().endswith(SHEETS):
-        rows, problems = _read_sheet(source, config_schema)
+        rows, problems = read_sheet(source, config_schema)
     else:
         rows, problems = _expand_glob(source, [] if left_out is None else left_out), []
     samples: dict[str, Sample] = {}
@@ -106,12 +105,12 @@ def find_samples(
 def check_name(name: str, path: str, sample_schema: dict) -> str:
     """Say why the sample of a path cannot have this name; "" where it can."""
     valid = re.search(sample_schema["properties"]["sample"]["pattern"], name)
-    if valid and len(name.encode()) <= _NAME_BYTES:
+    if valid and len(name.encode()) <= _NAME_BYTES and not re.search(_EXPANDED, name):
         return ""
     return (
         f"{name[:150]!r} cannot be the name of a sample ({path[:150]!a}): it becomes part "
-        "of file names, so it may not begin with a dot, hold / \\ { } or control "
-        f"characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
+        "of file names, so it may not begin with a dot, hold / \\ { }, a word in <> or "
+        f"control characters, or have more than 120 characters or {_NAME_BYTES} bytes; rename it, "
         "or give it a name in a sample sheet"
     )
 
@@ -127,8 +126,9 @@ def sample_name(path: str, pattern: str) -> str:
     'plate1__well2__stack'
     """
     name = _whole_name(path, pattern)
-    for suffix in SUFFIXES:
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
+    small = name.lower()
+    for suffix in SUFFIXES if small.endswith(SUFFIXES) else ():
+        if small.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return name
 
@@ -177,7 +177,8 @@ def _expand_glob(pattern: str, left_out: list[str]) -> list[tuple[str, str, tupl
         )
     if Path(pattern).is_dir() and not _is_stack(pattern):
         raise ClearfieldError(
-            f"samples: {pattern} is a folder; write {Path(pattern) / '*.tif'} for the stacks in it"
+            f"samples: {pattern} is a folder; write {Path(pattern) / '*'} for the stacks in it, or "
+            f"{Path(pattern) / '**/*'} for those in its folders, too"
         )
     if paths != [pattern]:
         paths, others = split_sidecars(join_planes(paths), SUFFIXES)
@@ -203,8 +204,11 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
     """
     if is_address(path):
         return (), what_is_wrong(path, SUFFIXES)
-    if re.search("[{}]", path):
-        return (), "has { or } in its path, which Snakemake would expand; rename the folder or file"
+    if found := re.search(_EXPANDED, path):
+        return (
+            (),
+            f"has {found[0]} in its path, which Snakemake would expand; rename the folder or file",
+        )
     if is_own_result(path):
         return (), "lies in results/, where this run writes; move it elsewhere"
     try:
@@ -230,147 +234,16 @@ def _files_of(path: str) -> tuple[tuple[str, ...], str]:
         if not Path(file).is_file() and not Path(file).is_dir():
             if Path(file).is_symlink():
                 target = Path(file).readlink()
+                if in_annex(str(target)):
+                    return (), f"has {Path(file).name}, which {GET_FROM_ANNEX}"
                 return (), f"is a link to {target}, which is not there; mend the link"
             return (), "is neither a file nor a folder; mend the path"
-        if re.search("[\ud800-\udfff{}]", file):
+        if re.search(f"[\ud800-\udfff]|{_EXPANDED}", file):
             return (
                 (),
-                f"has a file whose name is not UTF-8 text or holds {{ or }}: {file!a}; rename it",
+                "has a file whose name is not UTF-8 text or holds {, } or a word in <>: "
+                f"{file!a}; rename it",
             )
     # One that this user may not read is left to its job to say: Snakemake, which reads small files
     # itself, would end the whole run.
     return tuple(file for file in files if os.access(file, os.R_OK)), ""
-
-
-def _read_sheet(path: str, schema: dict) -> tuple[list[tuple[str, str, tuple, tuple]], list[str]]:
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ClearfieldError(
-            f"samples: the sample sheet {path} does not exist (seen from {Path.cwd()})"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ClearfieldError(
-            f"samples: {path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None
-    except OSError as error:
-        raise ClearfieldError(
-            f"samples: {path} cannot be read ({error.strerror}); name a sample sheet, or a glob"
-        ) from None
-    lines = re.split("\r\n|\n|\r", text)
-    lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not lines:
-        raise ClearfieldError(f"samples: {path} is empty; its first line names the columns")
-    separator = _separator(path, lines[0])
-    try:
-        header, *rows = csv.reader(lines, delimiter=separator)
-    except csv.Error as error:
-        raise ClearfieldError(
-            f"samples: {path} is no table ({error}); save it as tab- or comma-separated text"
-        ) from None
-    header = _cells(header)
-    problems = _header_problems(header, schema)
-    if problems:
-        return [], problems
-    rows = [(number, _cells(row)) for number, row in enumerate(rows, 2)]
-    rows = [(number, cells) for number, cells in rows if cells]
-    if not rows:
-        problems.append("it has a header but no samples")
-    known: dict[tuple[str, str], object] = {}
-    found = []
-    for number, cells in rows:
-        if len(cells) > len(header):
-            problems.append(f"row {number} has {len(cells)} cells for {len(header)} columns")
-            continue
-        values = dict(zip(header, cells, strict=False))
-        name, stack = values.pop("sample", ""), values.pop("path", "")
-        if not name or not stack:
-            problems.append(f"row {number} lacks a {'path' if name else 'sample'}")
-            continue
-        overrides = []
-        groups = tuple((key, values.pop(key, "")) for key in header if _is_group(key))
-        for key, cell in values.items():
-            if not cell or key in INFORMATION:
-                continue
-            if (key, cell) not in known:
-                try:
-                    known[key, cell] = read_cell(key, cell, schema)
-                except ClearfieldError as error:
-                    problems.append(f"row {number} ({name}): {error}")
-                    known[key, cell] = None
-            overrides.append((key, known[key, cell]))
-        found.append((name, stack, tuple(overrides), groups))
-    return found, problems
-
-
-def _cells(row: list[str]) -> list[str]:
-    """Give the cells of a row without the empty ones that spreadsheets put behind the last."""
-    cells = [cell.strip() for cell in row]
-    while cells and not cells[-1]:
-        del cells[-1]
-    return cells
-
-
-def _separator(path: str, header: str) -> str:
-    """Tab for .tsv; for .csv what stands in the header, as spreadsheets differ by country."""
-    if path.lower().endswith(".tsv"):
-        return "\t"
-    return ";" if header.count(";") > header.count(",") else ","
-
-
-def _is_group(name: str) -> bool:
-    """Tell a column of the user's own: all keys have a dot, but for those of the whole config."""
-    return bool(name) and "." not in name and name not in ("sample", "path", *INFORMATION)
-
-
-def _group_problems(name: str, schema: dict) -> list[str]:
-    if name in schema["properties"]:
-        if name in ("samples", "summarize_qc", "explore_parameters"):
-            return [f"column {name} holds for the whole run; set it in the config"]
-        return [f"column {name} is a table of keys; name one, such as {_a_key(name, schema)}"]
-    # What looks like a key would do nothing here, and its user would not know.
-    for rule in ("load_stack", "project_stack", "subtract_background", "plot_qc"):
-        for key in _keys(rule, schema["properties"][rule]):
-            if key.rpartition(".")[2] == name.lower():
-                return [f"column {name} is not a key; write {key}, or give the column another name"]
-    if name in (*KEYS, *VERDICT, *COLUMNS):
-        return [f"column {name} has the name of a column of metrics.tsv; give it another name"]
-    return []
-
-
-def _keys(name: str, schema: dict) -> Iterator[str]:
-    yield name
-    for key, inner in schema.get("properties", {}).items():
-        yield from _keys(f"{name}.{key}", inner)
-
-
-def _a_key(name: str, schema: dict) -> str:
-    return list(_keys(name, schema["properties"][name]))[-1]
-
-
-def _header_problems(header: list[str], schema: dict) -> list[str]:
-    problems = [
-        f"the column {name} is missing" for name in ("sample", "path") if name not in header
-    ]
-    problems += [
-        f"the column {name} stands twice"
-        for name in sorted({*header} - {""})
-        if header.count(name) > 1
-    ]
-    if "" in header:
-        problems.append(f"column {header.index('') + 1} has no name in the first line")
-    for name in filter(None, header):
-        if name in ("sample", "path", *INFORMATION):
-            continue
-        if _is_group(name):
-            problems += _group_problems(name, schema)
-            continue
-        if name.split(".")[0] in ("samples", "summarize_qc", "explore_parameters"):
-            problems.append(f"column {name} holds for the whole run; set it in the config")
-            continue
-        try:
-            read_cell(name, "", schema)
-        except ClearfieldError as error:
-            if "is not a key" in str(error):
-                problems.append(str(error))
-    return problems

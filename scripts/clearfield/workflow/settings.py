@@ -148,7 +148,7 @@ def rule_settings(config: dict) -> dict[str, str]:
             "output": output,
             "channels": {key: value for key, value in channels.items() if value != base},
         },
-        "plot_qc": config["plot_qc"],
+        "plot_qc": config["plot_qc"] | {"unit": subtract["unit"], "judge": config["summarize_qc"]},
     }
     return {rule: json_text(values) for rule, values in settings.items()}
 

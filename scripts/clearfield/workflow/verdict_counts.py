@@ -21,11 +21,14 @@ def count_verdicts(table: Path) -> str:
     """
     levels = ("ok", "warn", "fail")
     worst: dict[str, int] = {}
+    unused: list[set[str]] = []
     series: dict[str, str] = {}
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             level = levels.index(row["status"])
             worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
+            cell = row.get("unused_channels") or ""
+            unused.append({part.partition(" (")[0] for part in cell.split("; ") if part})
             if row.get("series"):
                 series[row["sample"]] = row["series"]
     counts = ", ".join(f"{list(worst.values()).count(n)} {name}" for n, name in enumerate(levels))
@@ -38,4 +41,7 @@ def count_verdicts(table: Path) -> str:
             f"{'their files' if len(series) > 1 else 'its file'}, or the like: for all series set "
             "load_stack.series: all"
         )
+    nowhere = set.intersection(*unused) if unused else set()
+    for name in sorted(nowhere):
+        text += f"\nno sample has a channel {name!r}, which subtract_background.channels names"
     return text

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from clearfield.errors import ClearfieldError
 from clearfield.figures.canvas import BLUE, ORANGE, new_figure, save_png, write_png
+from clearfield.figures.figure_settings import check_row
 from clearfield.figures.grey_image import fit, grey_range, panel_size, shrink, shrink_marks, to_grey
-from clearfield.figures.plane_view import check_row, find_background, make_view, share_ranges
+from clearfield.figures.plane_view import find_background, make_view, share_ranges
 from clearfield.figures.qc_figure import draw_figure
 from clearfield.methods.subtraction import output_dtype, subtract_blocks
 from clearfield.qc.qc_table import read_table
@@ -102,8 +103,17 @@ def write_sample(folder: Path, stack: np.ndarray, channels: list[dict], output=K
         "summary": str(folder / "subtracted.json"),
         "figure": str(folder / "qc.png"),
         "table": str(folder / "qc.tsv"),
+        "planes": str(folder / "planes"),
         "sample": "a sample",
-        "settings": {"range": "auto", "steps": False, "profile": "auto"} | settings,
+        "settings": {
+            "range": "auto",
+            "steps": False,
+            "profile": "auto",
+            "planes": True,
+            "unit": "px",
+            "judge": {},
+        }
+        | settings,
     }
 
 
@@ -117,7 +127,7 @@ def test_any_shape_is_drawn(tmp_path, shape):
     arguments = write_sample(tmp_path, spots(shape)[None, None], [TOPHAT])
     plot_qc(**arguments)
     with Image.open(arguments["figure"]) as image:
-        assert image.width == 1800
+        assert image.width == 1880
         assert image.width > image.height
     rows = list(read_table(arguments["table"]))
     assert [(r["sample"], r["time"], r["channel"], r["channel_name"]) for r in rows] == [
@@ -240,7 +250,7 @@ def test_pixels_clipped_at_either_end_are_told_apart():
     result, counts = subtract(image, channel, output, "uint8")
     view = make_view(
         image, result, channel=channel, output=output | {"dtype": "uint8"}, statistics={},
-        clipped=counts, profile=None, size=(40, 40), threads=1,
+        clipped=counts, profile=None, size=(40, 40),
     )  # fmt: skip
     assert view.clipped_fraction == (counts["clipped_low"] + counts["clipped_high"]) / 1600
     assert view.clipped_low.sum() == counts["clipped_low"] == 9  # the hole, and beside the peak
@@ -250,7 +260,7 @@ def test_pixels_clipped_at_either_end_are_told_apart():
     result, counts = subtract(image, channel, output, "uint8")
     view = make_view(
         image, result, channel=channel, output=output | {"dtype": "uint8"}, statistics={},
-        clipped=counts, profile=None, size=(40, 40), threads=1,
+        clipped=counts, profile=None, size=(40, 40),
     )  # fmt: skip
     assert view.clipped_low is None
     assert np.argwhere(view.clipped_high).tolist() == [[20, 20], [30, 30]]
@@ -293,7 +303,7 @@ def test_fixed_range_holds_for_raw_and_result():
     result, clipped = subtract(image, TOPHAT)
     view = make_view(
         image, result, channel=TOPHAT, output=KEEP, statistics={}, clipped=clipped, profile=None,
-        size=(100, 100), threads=1,
+        size=(100, 100),
     )  # fmt: skip
     share_ranges([view], [100, 600], KEEP)
     assert view.raw_range == (100.0, 600.0)
@@ -356,12 +366,12 @@ def test_figure_is_as_wide_as_a_screen(tmp_path):
     result, clipped = subtract(image, TOPHAT)
     view = make_view(
         image, result, channel=TOPHAT, output=KEEP, statistics={}, clipped=clipped, profile=3,
-        size=panel_size(image.shape, 400), threads=1,
+        size=panel_size(image.shape, 400),
     )  # fmt: skip
     figure = draw_figure("a", "b", [view], pixel_um=None, projection_name="Projection")
     save_png(figure, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as file:
-        assert file.size == (1800, 568)
+        assert file.size == (1880, 594)
         assert set(file.info) <= {"dpi"}  # no date, no version of any software
 
 
@@ -377,3 +387,69 @@ def test_background_of_a_large_plane_lies_on_disk(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found[0:300], expected)
     np.testing.assert_array_equal(shrink(found, (30, 20)), shrink(expected, (30, 20)))
     assert not list(tmp_path.iterdir())  # nothing to be left behind
+
+
+def test_the_file_says_its_settings_and_where_its_panels_lie(tmp_path):
+    stack = np.stack([spots((60, 80)), spots((60, 80)) * 2])[None]
+    arguments = write_sample(tmp_path, stack, [TOPHAT, TOPHAT])
+    plot_qc(**arguments)
+    with Image.open(arguments["figure"]) as file:
+        assert file.info["Title"] == "a sample"
+        settings = json.loads(file.info["clearfield:settings"])
+        panels = json.loads(file.info["clearfield:panels"])
+        image = np.asarray(file.convert("L"))
+    assert [channel["radius"] for channel in settings["channels"]] == [TOPHAT["radius"]] * 2
+    assert settings["plot_qc"]["range"] == "auto"
+    assert [(one["channel"], one["time"]) for one in panels] == [("0", "0"), ("1", "0")]
+    for one in panels:
+        left, top, right, bottom = one["box"]
+        assert 0 <= left < right <= image.shape[1] and 0 <= top < bottom <= image.shape[0]
+        # Pixels of an image, not the white of the page, fill the first panel.
+        assert (image[top:bottom, left : left + 80] < 255).mean() > 0.8
+
+
+def test_the_figure_says_how_it_is_judged(tmp_path, monkeypatch):
+    from clearfield.figures import qc_figure
+
+    said = []
+    original = qc_figure.add_text
+    monkeypatch.setattr(
+        qc_figure, "add_text", lambda *a, **k: (said.append(str(a[3])), original(*a, **k))
+    )
+    rules = {"radius_beyond_plane": "fail", "no_objects": "ok"}
+    large = TOPHAT | {"radius": 500}
+    arguments = write_sample(tmp_path, spots((40, 50))[None, None], [large], judge=rules)
+    plot_qc(**arguments)
+    assert any(text.startswith("fail: the filter's half-width, 500 px") for text in said)
+    # A plane is no projection of planes 0 to 0, and a channel without a name is called once.
+    assert any(text.startswith("2-D image, 50 × 40 px") for text in said)
+    assert "Image" in said and not any("planes 0" in text for text in said)
+    said.clear()
+    plot_qc(**arguments | {"settings": arguments["settings"] | {"judge": {}}})
+    assert "ok" in said
+
+
+def test_the_background_has_a_scale_of_its_own(tmp_path):
+    """Dark beside bright objects, it was black all over."""
+    image = spots((60, 80)).astype(np.uint16) * 20
+    image[:, :40] += 8
+    result, clipped = subtract(image, TOPHAT)
+    view = make_view(
+        image, result, channel=TOPHAT, output=KEEP, statistics={}, clipped=clipped, profile=3,
+        size=(60, 80),
+    )  # fmt: skip
+    share_ranges([view], None, KEEP)
+    background = view.panels["background"]
+    assert view.background_limits == (background.min(), background.max())
+    assert to_grey(background, view.background_limits)[..., 0].max() == 255
+    share_ranges([view], [0, 900], KEEP)
+    assert view.background_limits == view.raw_range == (0, 900)
+
+
+def test_each_channel_may_have_a_grey_range(tmp_path):
+    stack = np.stack([spots((60, 80)), spots((60, 80)) * 2])[None]
+    arguments = write_sample(tmp_path, stack, [TOPHAT, TOPHAT], range={"1": [7, 77]})
+    plot_qc(**arguments)
+    rows = list(read_table(arguments["table"]))
+    assert [(rows[1]["range_low"], rows[1]["range_high"])] == [("7", "77")]
+    assert rows[0]["range_high"] != "77"

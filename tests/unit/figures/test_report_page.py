@@ -1,7 +1,12 @@
 """The page of a run: what stands in it, whatever users' words hold."""
 
+import base64
 import csv
+import io
+import json
+import os
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -34,7 +39,7 @@ def make_row(sample, **values):
     } | values  # fmt: skip
 
 
-def write_run(folder: Path, rows, failures=()):
+def write_run(folder: Path, rows, failures=(), told=(), config=CONFIG):
     quality = folder / "qc"
     quality.mkdir(exist_ok=True)
     with (quality / "metrics.tsv").open("w", encoding="utf-8", newline="") as file:
@@ -45,10 +50,14 @@ def write_run(folder: Path, rows, failures=()):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerows([("sample", "rule", "reason", "remedy"), *failures])
     page = folder / "report" / "index.html"
-    report_run(
-        str(quality / "metrics.tsv"), str(quality / "failures.tsv"), str(quality), str(page),
-        CONFIG, {"clearfield": "0.1.0", "numpy": "2.4"},
-    )  # fmt: skip
+    stdin, sys.stdin = sys.stdin, io.StringIO("".join(f"{json.dumps(one)}\n" for one in told))
+    try:
+        report_run(
+            str(quality / "metrics.tsv"), str(quality / "failures.tsv"), str(quality), str(page),
+            config, {"clearfield": "0.1.0", "numpy": "2.4"}, [],
+        )  # fmt: skip
+    finally:
+        sys.stdin = stdin
     return page.read_text(encoding="utf-8")
 
 
@@ -74,7 +83,7 @@ def test_words_of_users_stay_words(tmp_path):
     name = EVIL.replace("/", "")
     rows = [make_row(name, channel_name=EVIL, status="warn", reason=EVIL), make_row("b")]
     page = Elements(write_run(tmp_path, rows, [(EVIL, "load_stack", EVIL, EVIL)]))
-    assert page.tags.count("script") == 3  # two tables of data, and the page's own
+    assert page.tags.count("script") == 7  # four of data, two libraries, and the page's own
     text = "".join(page.text)
     assert text.count(EVIL) >= 4
     assert CONFIG["note"] in text
@@ -113,13 +122,26 @@ def test_flagged_samples_come_first(tmp_path):
     assert text.index("cut short") < text.index('class="card')
 
 
+@pytest.mark.parametrize(
+    ("series", "wanted", "said"),
+    [(("0 of 2", ""), 0, 1), (("0 of 2", "1 of 2"), 0, 0), (("0 of 3", "1 of 3"), 0, 2),
+     (("0 of 3", "1 of 3"), "all", 0)],
+)  # fmt: skip
+def test_series_that_were_not_taken(tmp_path, monkeypatch, series, wanted, said):
+    """Silent where all were; where all were asked for, those that are missing have failed."""
+    monkeypatch.setitem(CONFIG, "load_stack", {"series": wanted})
+    rows = [make_row(f"s{n}", series=text) for n, text in enumerate(series)]
+    found = re.search(r"<p>(\d) samples? (are|is) one series", write_run(tmp_path, rows))
+    assert int(found[1] if found else 0) == said
+
+
 def test_thumbnails_of_many_samples_stay_small(tmp_path):
-    from clearfield.figures.report_page import THUMBNAILS_BYTES, _thumbnail
+    from clearfield.figures.page_cards import THUMBNAILS_BYTES, write_thumbnail
 
     Image.effect_noise((1800, 560), 90).convert("RGB").save(tmp_path / "a.png")
     for samples in (10, 1000, 4000):
         budget = THUMBNAILS_BYTES // samples
-        assert len(_thumbnail(tmp_path / "a.png", budget)) <= budget + 200
+        assert len(write_thumbnail(tmp_path / "a.png", budget, ("0", "0"))) <= budget + 200
 
 
 def test_outliers_are_named():
@@ -207,3 +229,83 @@ def test_a_size_that_was_set_in_micrometres_is_one_setting():
             make_row("b", sizes="radius 50 px (8.75 µm)")]  # fmt: skip
     text = write_methods(rows, {"clearfield": "0.1.0"})
     assert "a disk of radius 25 to 50 px (8.75 µm). Grey" in text
+
+
+def card_of(page: str, name: str) -> str:
+    return re.search(rf'<article class="card[^>]*id="s-{name}".*?</article>', page, re.S)[0]
+
+
+def test_a_card_says_what_was_used_and_what_is_advised_in_the_unit_of_the_config(tmp_path):
+    two = {"channel": "1", "channel_name": "<GFP>"}
+    rows = [
+        make_row("a", recommended_radius_px="31", recommended_radius_um="10.85"),
+        make_row("a", **two, recommended_radius_px="25", recommended_radius_um="8.75"),
+        make_row("b"),
+    ]
+    config = CONFIG | {"subtract_background": CONFIG["subtract_background"] | {"unit": "um"}}
+    page = write_run(tmp_path, rows, told=[("a", "a.tif", {}), ("b", "b.tif", {})], config=config)
+    card = card_of(page, "a")
+    assert "DAPI</th><td>top-hat, radius 8.75 µm</td><td" in card
+    assert "advised: radius 10.85 µm" in card
+    assert '&lt;GFP&gt;</th><td>top-hat, radius 8.75 µm</td><td class="advised">as advised' in card
+    assert "no advice" in card_of(page, "b")
+    assert " px" not in card
+
+
+def test_settings_show_what_the_sheet_sets_for_single_samples(tmp_path):
+    told = [
+        ("a", "raw/a.tif", {"project_stack.method": "mean", "plot_qc.range": [0, 5]}),
+        ("b", "raw/b.tif", {"project_stack.method": "mean"}), ("c", "raw/c.tif", {}),
+    ]  # fmt: skip
+    page = write_run(tmp_path, [make_row("a"), make_row("b"), make_row("c")], told=told)
+    assert "<td>project_stack.method</td><td>mean</td><td>2 of 3: a, b</td>" in page
+    assert "<td>plot_qc.range</td><td>[0, 5]</td><td>1 of 3: a</td>" in page
+
+
+def test_the_page_names_its_data_and_their_days(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = []
+    for name, time in (("a", 1709294400), ("b", 1709467200)):  # 1 and 3 March 2024, noon
+        Path(f"{name}.tif").touch()
+        os.utime(f"{name}.tif", (time, time))
+        told.append((name, f"{name}.tif", {}))
+    config = CONFIG | {"samples": "raw/night <1>/*.tif"}
+    page = write_run(tmp_path, [make_row("a")], told=told, config=config)
+    assert "<h1>night &lt;1&gt;: quality of the run</h1>" in page
+    assert "raw/night &lt;1&gt;/*.tif, files of 2024-03-01 to 2024-03-03" in page
+    page = write_run(tmp_path, [make_row("a")], config=CONFIG | {"samples": "lists/plate 7.tsv"})
+    assert "<title>plate 7: quality of the run</title>" in page
+
+
+def test_a_tooltip_needs_no_neighbour():
+    from clearfield.figures.page_tables import explain
+
+    for column, words in COLUMNS.items():
+        told = explain(column, COLUMNS)
+        assert not told.startswith("the same"), column
+        assert words in told
+
+
+def test_a_thumbnail_is_the_panels_of_the_channel_that_is_flagged(tmp_path):
+    from clearfield.figures.page_cards import write_thumbnail
+    from PIL.PngImagePlugin import PngInfo
+
+    image = np.zeros((300, 1000, 3), np.uint8)
+    image[100:200, 50:850] = (200, 0, 0)
+    image[200:300, 50:850] = (0, 200, 0)
+    panels = [
+        {"channel": "0", "time": "0", "title": "DAPI", "box": [50, 100, 850, 200]},
+        {"channel": "1", "time": "0", "title": "<GFP>", "box": [50, 200, 850, 300]},
+    ]
+    told = PngInfo()
+    told.add_itxt("clearfield:panels", json.dumps(panels))
+    Image.fromarray(image).save(tmp_path / "a.png", pnginfo=told)
+    for channel, colour in (("0", 0), ("1", 1), ("7", 0)):
+        element = write_thumbnail(tmp_path / "a.png", 10**6, (channel, "0"))
+        data = base64.b64decode(re.search('base64,([^"]*)', element)[1])
+        small = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+        assert small.shape[:2] == (55, 440)  # none of its sides is cut
+        assert (small.argmax(axis=-1) == colour).all()
+    assert 'alt="a, &lt;GFP&gt;: projection' in write_thumbnail(
+        tmp_path / "a.png", 9**9, ("1", "0")
+    )

@@ -1,7 +1,7 @@
 """Threads for small images, too, on any machine."""
 
 import pytest
-from clearfield.filters import gaussian, running_extrema
+from clearfield.filters import gaussian, rolling_ball, running_extrema
 
 
 @pytest.fixture
@@ -10,4 +10,5 @@ def many_threads(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(64)), raising=False)
     monkeypatch.setattr(running_extrema, "_THREAD_BYTES", 1)
     monkeypatch.setattr(running_extrema, "_THREAD_WORK", 1)
-    monkeypatch.setattr(gaussian, "_THREAD_PIXELS", 1)
+    for module in (gaussian, rolling_ball):
+        monkeypatch.setattr(module, "_THREAD_PIXELS", 1)

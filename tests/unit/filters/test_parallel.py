@@ -3,61 +3,52 @@
 import threading
 
 import pytest
-from clearfield.filters.parallel import run_rows, run_tasks, thread_count
+from clearfield.filters.parallel import run_in_turn, run_tasks, thread_count
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
-@pytest.mark.parametrize(("rows", "least"), [(1, 1), (7, 1), (100, 16), (100, 128)])
-def test_each_row_has_each_step_once_and_in_order(rows, least, threads):
-    order = [[] for _ in range(rows)]
+@pytest.mark.parametrize("lanes", [1, 2, 7])
+def test_each_lane_has_its_tasks_once_and_in_order(lanes, threads):
+    order = [[] for _ in range(lanes)]
+    under_way, most = [], []
 
-    def work(thread, part, step):
+    def work(thread, wait, lane, number):
         assert 0 <= thread < threads
-        assert part.start % least == 0
-        for row in part:
-            order[row].append(step)
+        under_way.append(number)
+        most.append(len(under_way))
+        wait()
+        order[lane].append(number)
+        under_way.remove(number)
 
-    run_rows(work, range(rows), 5, least=least, threads=threads)
-    assert order == [list(range(5))] * rows
-
-
-def test_rows_need_not_begin_at_0():
-    seen = []
-    run_rows(lambda _, part, step: seen.append((part, step)), range(64, 70), 1, least=8, threads=4)
-    assert seen == [(range(64, 70), 0)]
+    run_in_turn(work, [(number % lanes, number) for number in range(200)], threads=threads)
+    assert order == [list(range(lane, 200, lanes)) for lane in range(lanes)]
+    assert max(most) <= threads
 
 
-def test_a_thread_that_is_through_takes_half_of_what_another_has_left():
-    through, together = threading.Event(), threading.Barrier(2, timeout=20)
+def test_what_comes_before_the_wait_runs_beside_the_lanes_other_tasks():
+    together = threading.Barrier(2, timeout=20)
+
+    def work(thread, wait, lane, number):
+        together.wait()  # breaks where one task has to end before the next begins
+        wait()
+
+    run_in_turn(work, [("one", 0), ("one", 1)], threads=2)
+
+
+@pytest.mark.parametrize("failing", [0, 40])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_ends_the_work_of_all_threads(failing, threads):
     done = []
 
-    def work(thread, part, step):
-        if part.start >= 4 and step == 2:
-            through.set()
-        elif part == range(4):
-            assert through.wait(20)
-            threading.Event().wait(0.2)  # the other thread comes to ask for more
-        elif part.start < 4:
-            together.wait()  # breaks where one thread has to do both halves
-            done.append((part, step))
-
-    run_rows(work, range(8), 3, least=1, threads=2)
-    assert sorted(done, key=str) == [
-        (range(0, 2), 1),
-        (range(0, 2), 2),
-        (range(2, 4), 1),
-        (range(2, 4), 2),
-    ]
-
-
-@pytest.mark.parametrize("failing", [0, 4])
-def test_an_error_ends_the_work_of_all_threads(failing):
-    def work(thread, part, step):
-        if step == 1 and failing in part:
+    def work(thread, wait, lane, number):
+        wait()
+        if number == failing:
             raise OSError("the disk")
+        done.append(number)
 
     with pytest.raises(OSError, match="the disk"):
-        run_rows(work, range(8), 1_000_000_000, least=1, threads=2)
+        run_in_turn(work, [(0, number) for number in range(100_000)], threads=threads)
+    assert done == list(range(failing))
 
 
 def test_the_first_error_of_a_task_is_raised():

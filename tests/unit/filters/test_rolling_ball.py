@@ -202,7 +202,7 @@ def test_a_light_background_is_that_of_the_negative():
 
 
 @pytest.mark.parametrize("radius", [2.5, 25, 50])
-def test_tiles_and_threads_leave_no_seams(radius, monkeypatch):
+def test_tiles_and_threads_leave_no_seams(radius, monkeypatch, many_threads):
     image = _scene("uint16", (131, 157), 1)
     whole = rolling_ball(image, radius, threads=1)
     monkeypatch.setattr(balls, "_TILE_ROWS", 7)

@@ -123,7 +123,7 @@ def read_back(path):
     from clearfield.stack.description import read_stack
 
     stack = read_stack(path)
-    planes = stack.open(path)
+    planes = stack.open()
     return np.stack([planes[index] for index in np.ndindex(stack.shape[:3])]).reshape(stack.shape)
 
 

@@ -1,5 +1,6 @@
-"""Real files with flipped bytes or cut short: an image, or one sentence; never anything else."""
+"""Files with flipped bytes or cut short: an image, or one sentence; never anything else."""
 
+import lzma
 import os
 import random
 from pathlib import Path
@@ -10,10 +11,8 @@ from clearfield.errors import ClearfieldError
 from clearfield.stack.loading import open_series
 
 DATA = os.environ.get("SHARED_DATA")
-pytestmark = [
-    pytest.mark.second_tier,
-    pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images"),
-]
+MADE = Path(__file__).parent / "data"
+pytestmark = pytest.mark.second_tier
 NAMES = (
     "03_czi/xyz__multiple_images.czi",
     "04_nd2/example-zstack.nd2",
@@ -36,14 +35,12 @@ def damage(content, chance):
     return bytes(result)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_damaged_files(tmp_path, name):
-    pytest.importorskip({"lif": "liffile", "oib": "oiffile", "nd2": "nd2"}.get(name[-3:], "numpy"))
-    content = Path(DATA, name).read_bytes()
-    chance = random.Random(name)
-    path = tmp_path / Path(name).name
-    for _ in range(150):
+def try_damaged(path, content, chance, tries, beside=()):
+    for _ in range(tries):
         path.write_bytes(damage(content, chance))
+        for name, text in beside:
+            damaged = damage(text, chance) if chance.random() < 0.5 else text
+            (path.parent / name).write_bytes(damaged)
         try:
             for series in open_series(str(path)):
                 shape = [series.sizes[axis] for axis in series.index_axes]
@@ -52,5 +49,24 @@ def test_damaged_files(tmp_path, name):
                     assert plane.shape == tuple(series.sizes[a] for a in series.plane_axes)
                     assert plane.dtype.newbyteorder("=") == series.dtype.newbyteorder("=")
         except ClearfieldError as error:
-            assert path.name in str(error)
+            assert path.stem in str(error)
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.skipif(not DATA, reason="SHARED_DATA names no folder with real images")
+def test_damaged_files(tmp_path, name):
+    pytest.importorskip({"lif": "liffile", "oib": "oiffile", "nd2": "nd2"}.get(name[-3:], "numpy"))
+    content = Path(DATA, name).read_bytes()
+    try_damaged(tmp_path / Path(name).name, content, random.Random(name), 150)
+
+
+@pytest.mark.parametrize("path", sorted(MADE.glob("[!R]*.*[!l]")), ids=lambda path: path.stem)
+def test_damaged_files_of_other_programs(tmp_path, path):
+    content, name = path.read_bytes(), path.name
+    if path.suffix == ".xz":
+        pytest.importorskip("h5py")
+        content, name = lzma.decompress(content), path.stem
+    xml = path.with_name(Path(name).stem + ".xml")
+    beside = [(xml.name, xml.read_bytes())] if xml.exists() else []
+    try_damaged(tmp_path / name, content, random.Random(name), 300, beside)

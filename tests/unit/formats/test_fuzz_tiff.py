@@ -140,7 +140,7 @@ def check(folder: Path, data: bytes) -> None:
         measure.__wrapped__((str(path),))
         try:
             stack = load(str(path), folder / "a.stack", {})
-            planes = stack.open(folder / "a.stack")
+            planes = stack.open()
             statistics: list[dict] = []
             for *_, block in project(planes, "max", statistics=statistics):
                 assert block.ndim == 2

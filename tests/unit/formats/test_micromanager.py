@@ -71,7 +71,7 @@ def read(path, tmp_path, **settings):
     target = tmp_path / "a.stack"
     load(path, target, settings)
     stack = read_stack(target)
-    planes = stack.open(target)
+    planes = stack.open()
     pixels = np.stack([planes[index] for index in np.ndindex(stack.shape[:3])])
     return stack, pixels.reshape(stack.shape)
 

@@ -35,7 +35,7 @@ def read(path, tmp_path):
     target = tmp_path / "a.stack"
     load(path, target, {})
     stack = read_stack(target)
-    planes = stack.open(target)
+    planes = stack.open()
     pixels = np.stack([planes[index] for index in np.ndindex(stack.shape[:3])])
     return stack, pixels.reshape(stack.shape)
 
@@ -248,5 +248,16 @@ def test_images_of_a_plate_are_named_by_their_wells(names, expected, tmp_path):
     target = tmp_path / "a.stack"
     stack = load(path, target, {"series": expected[2]})
     assert stack.source["series"] == 2
-    planes = read_stack(target).open(target)
+    planes = read_stack(target).open()
     assert np.array_equal(planes[0, 0, 1], PIXELS.reshape(-1, 8, 9)[9])
+
+
+def test_images_are_named_by_the_positions_of_the_stage(tmp_path):
+    images = "".join(
+        f'<Image ID="Image:{n}" Name="night"><StageLabel Name="{name}"/><Pixels ID="Pixels:{n}" '
+        'DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeZ="6" SizeC="1" SizeT="1">'
+        f'<Channel ID="Channel:{n}:0"/><TiffData IFD="{6 * n}" PlaneCount="6"/></Pixels></Image>'
+        for n, name in enumerate(("Pos7", "Pos3"))
+    )
+    path = write(tmp_path / "a.ome.tif", f'<OME {NAMESPACE} UUID="urn:uuid:0">{images}</OME>')
+    assert [series.name for series in open_series(path)] == ["Pos7", "Pos3"]

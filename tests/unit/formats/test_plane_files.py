@@ -231,7 +231,7 @@ def test_slices_that_were_not_projected_are_all_taken(tmp_path):
 @pytest.mark.parametrize(
     "name",
     ["a_MIP.tif", "MAX_a.tif", "a_best focus.tif", "a_EDF.tif", "a_maxproj.tif",
-     "a_z_projection.tif", "a_z0_MaxIP.tif"],
+     "a_z_projection.tif", "a_z0_MaxIP.tif", "a_FullFocus.tif", "a_Overlay.tif"],
 )  # fmt: skip
 def test_a_projection_by_its_name_is_no_plane(tmp_path, name):
     pixels = counting(3, 5, 6)
@@ -341,6 +341,31 @@ def test_details_of_a_yokogawa(tmp_path, second, expected):
     )
     (series,) = open_series(tmp_path)
     assert series.pixel_size_um == {"x": expected, "y": expected, "z": None}
+
+
+@pytest.mark.parametrize(
+    ("heights", "cut", "z"),
+    [((-2.0, 0.5, 3.0), 0, 2.5), ((3, 2, 1), 0, 1), ((1, 1, 1), 0, None), ((1, "x", 2), 0, None),
+     ((-2.0, 0.5, 3.0), 30, 2.5)],
+)  # fmt: skip
+def test_slices_of_a_yokogawa(tmp_path, heights, cut, z):
+    """A record for each image; the second field lies elsewhere."""
+    write_planes(tmp_path, "p_B03_T0001F001L01A01Z{:02d}C{:02d}.tif", counting(3, 2, 5, 6), 1)
+    schema = 'xmlns:bts="http://www.yokogawa.co.jp/BTS/BTSSchema/1.0"'
+    (tmp_path / "MeasurementDetail.mrf").write_text(
+        f'<bts:MeasurementDetail {schema}><bts:MeasurementChannel bts:HorizontalPixelDimension="2" '
+        'bts:VerticalPixelDimension="2"/></bts:MeasurementDetail>'
+    )
+    records = "".join(
+        f'<bts:MeasurementRecord bts:Type="{kind}" bts:Row="2" bts:Column="3" bts:TimePoint="1" '
+        f'bts:FieldIndex="{field}" bts:ZIndex="{number + 1}" bts:Z="{height}"/>'
+        for kind, field in (("ERR", 1), ("IMG", 1), ("IMG", 2))
+        for number, height in enumerate(heights if field == 1 else (9, 99, 999))
+    )
+    text = f"<bts:MeasurementData {schema}>{records}</bts:MeasurementData>"
+    (tmp_path / "MeasurementData.mlf").write_text(text[: len(text) - cut] if cut else text)
+    (series,) = open_series(tmp_path)
+    assert series.pixel_size_um == {"x": 2, "y": 2, "z": z}  # what is cut is of the second field
 
 
 def test_folders_may_tell_axes_and_positions(tmp_path):

@@ -13,7 +13,8 @@ import yaml
 from clearfield.errors import ClearfieldError
 from clearfield.formats.series import Series
 from clearfield.formats.series_table import COLUMNS, describe_series, name_series, write_inputs
-from clearfield.workflow.samples import INFORMATION, find_samples
+from clearfield.workflow.sample_sheet import INFORMATION
+from clearfield.workflow.samples import find_samples
 from list_inputs import list_inputs
 
 DATA = os.environ.get("SHARED_DATA")

@@ -106,6 +106,21 @@ def test_a_pointer_of_git_lfs_among_planes(tmp_path):
         open_series(str(tmp_path))
 
 
+@pytest.mark.parametrize("link", [True, False])
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_git_annex_did_not_get(folder, link, tmp_path):
+    key = f"annex/objects/SHA256E-s12345--{'4d7a' * 16}.tif"
+    path = tmp_path / "z0.tif"
+    if link:
+        path.symlink_to(f"../.git/{key}/{key}")
+    else:
+        path.write_text(f"/{key}\n")
+    with pytest.raises(
+        ClearfieldError, match=r"^z0\.tif stands for a file of git-annex .*annex get"
+    ):
+        open_series(str(tmp_path if folder else path))
+
+
 def test_pixels_in_ome_xml(tmp_path):
     (tmp_path / "a.ome").write_text(
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
@@ -155,3 +170,13 @@ def test_images_attached_to_pages_are_no_planes(size, tmp_path):
     (series,) = open_series(str(tmp_path / "a.tif"))
     assert (series.axes, series.shape) == ("IYX", pixels.shape)
     assert all(np.array_equal(series.read((n,)), plane) for n, plane in enumerate(pixels))
+
+
+@pytest.mark.parametrize(("order", "said"), [(1, 0), (-1, 0), (7, 1)])
+def test_numbers_of_colours_are_no_intensities(order, said, tmp_path):
+    """A table that grows, or falls, is a look-up table; one that jumps is a palette."""
+    ramp = (np.arange(256)[:: min(order, 1)] * abs(order) % 256).astype("u2") * 257
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((16, 32), "u1"), photometric="palette",
+                     colormap=np.stack([ramp] * 3))  # fmt: skip
+    (series,) = open_series(str(tmp_path / "a.tif"))
+    assert len([note for note in series.notes if "a palette" in note]) == said

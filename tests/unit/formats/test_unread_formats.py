@@ -1,6 +1,7 @@
 """What is said of a format that is not read here."""
 
 import re
+from pathlib import Path
 
 import pytest
 from clearfield.errors import ClearfieldError
@@ -53,3 +54,16 @@ def test_what_is_written_in_numpy_as_the_error_says_is_read(tmp_path, monkeypatc
 def test_no_format_is_both_read_and_not():
     assert not {*FORMATS, *SUFFIXES} & {*MICROSCOPES, *PICTURES}
     assert not MICROSCOPES & PICTURES
+
+
+def test_the_reference_names_all_formats_and_their_suffixes():
+    text = (Path(__file__).parents[3] / "config/README.md").read_text("utf-8")
+    section = text.partition("## Formats")[2].partition("## load_stack")[0]
+    table = "\n".join(line for line in section.splitlines() if line.startswith("|"))
+    known = {".tif", ".tf2", ".tf8", ".btf", ".hdf5", ".r3d_d3d"}  # TIFF, BigTIFF, HDF5, R3D
+    for suffix in {*FORMATS} - known:
+        assert suffix in table or suffix[1:].upper() in table.upper(), suffix
+    read_as_other = re.findall(
+        r"`(\.\w+)`", section.partition("is not in the table (")[2].partition(")")[0]
+    )
+    assert {*read_as_other} <= MICROSCOPES

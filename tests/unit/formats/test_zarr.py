@@ -240,32 +240,6 @@ def test_full_resolution_and_channel_names(tmp_path, version):
     np.testing.assert_array_equal(planes_of(series), pixels)
 
 
-@both_versions
-@pytest.mark.parametrize(
-    ("chunks", "count"),
-    # Z 0 to 1, then 2, of two channels; all at once; Z 0 to 1, then 2, of both channels at once.
-    [((1, 2, 3, 4), 4), ((2, 3, 8, 6), 1), ((2, 2, 8, 6), 2)],
-)
-def test_chunks_are_decoded_once(tmp_path, version, chunks, count, monkeypatch):
-    pixels = counting(2, 3, 8, 6)
-    write_image(store(tmp_path / "a.zarr", version), version, "czyx", pixels, chunks=chunks)
-    (series,) = open_series(tmp_path / "a.zarr")
-    reads = []
-    get = zarr.Array.__getitem__
-    monkeypatch.setattr(zarr.Array, "__getitem__", lambda *a: reads.append(a[1]) or get(*a))
-    np.testing.assert_array_equal(planes_of(series), pixels)
-    assert len(reads) == count
-
-
-@pytest.mark.parametrize("most", [1, 100, 1000])
-def test_slabs_larger_than_the_cache(tmp_path, monkeypatch, most):
-    monkeypatch.setattr("clearfield.formats.zarr._MOST_SLAB_BYTES", most)
-    pixels = counting(7, 8, 6)
-    write_image(store(tmp_path / "a.zarr", 3), 3, "zyx", pixels)
-    (series,) = open_series(tmp_path / "a.zarr")
-    np.testing.assert_array_equal(planes_of(series), pixels)
-
-
 def test_threads_read_at_once(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 

@@ -2,7 +2,7 @@
 
 import pytest
 from clearfield.errors import ClearfieldError
-from clearfield.methods.channels import resolve_channels
+from clearfield.methods.channels import resolve_channels, unused_channels
 
 SQUARE = {"x": 0.5, "y": 0.5, "z": 2.0}
 UNKNOWN = {"x": None, "y": None, "z": None}
@@ -65,8 +65,29 @@ def test_channels_go_by_name_or_index():
             settings(radius=5, channels={key: own}), ["a", "b"], SQUARE, "s"
         )
         assert (first["method"], second["method"]) == ("tophat", "none")
-    with pytest.raises(ClearfieldError, match=r"'c', which s does not have.*0: 'a', 1: 'b'"):
-        resolve_channels(settings(radius=5, channels={"c": own}), ["a", "b"], SQUARE, "s")
+    with pytest.raises(ClearfieldError, match=r"'a', which s has more than once.*0: 'a', 1: 'a'"):
+        resolve_channels(settings(radius=5, channels={"a": own}), ["a", "a"], SQUARE, "s")
     with pytest.raises(ClearfieldError, match="twice"):
         both = settings(radius=5, channels={"b": own, "1": own})
         resolve_channels(both, ["a", "b"], SQUARE, "s")
+
+
+@pytest.mark.parametrize(
+    ("keys", "names", "told"),
+    [
+        (["DAPPI"], ["DAPI", "GFP"], ["DAPPI (did you mean DAPI?)"]),
+        (["Cy5"], ["DAPI", "GFP"], ["Cy5"]),
+        (["1"], ["DAPI"], ["1"]),
+        # DAPI has settings of its own: DAPI2 is another channel, of other files
+        (["DAPI", "DAPI2"], ["DAPI"], ["DAPI2"]),
+        (["GFP", "0"], ["DAPI", "GFP"], []),
+    ],
+)
+def test_settings_of_a_channel_that_a_file_lacks_are_told_and_change_nothing(keys, names, told):
+    own = {"method": "none", "light_background": False, "none": {}}
+    chosen = settings(radius=5, channels=dict.fromkeys(keys, own))
+    assert unused_channels(chosen, names) == told
+    used = {key: own for key in keys if key in names or key in map(str, range(len(names)))}
+    assert resolve_channels(chosen, names, SQUARE, "s") == resolve_channels(
+        settings(radius=5, channels=used), names, SQUARE, "s"
+    )

@@ -9,16 +9,21 @@ from clearfield.qc.granulometry import measure_sizes
 from clearfield.qc.known_metrics import COLUMNS
 from clearfield.qc.measurement import measure_plane
 from clearfield.qc.metrics.along_time import add_time_drift
+from scipy.ndimage import gaussian_filter
 from skimage.morphology import disk, white_tophat
 
 OFFSET_OFF = {"negative": "keep", "offset": 1000}
 PIXEL = {"x": 0.5, "y": 0.5, "z": 1.0}
 
 
-def measure(before, after, *, light=False, output=OFFSET_OFF, pixel=PIXEL, clipped=0, **statistics):
+def measure(
+    before, after, *, light=False, output=OFFSET_OFF, pixel=PIXEL, clipped=0, original=None,
+    **statistics,
+):  # fmt: skip
     return measure_plane(
         after,
         measure_sizes(before, light),
+        original=original,
         channel={"method": "tophat", "radius": 10, "light_background": light},
         output=output,
         statistics=statistics,
@@ -227,6 +232,36 @@ def test_along_z_by_hand():
     # and the line starts at the median of 100 100 170 100 100
     assert row["drift_z"] == pytest.approx(10 * 4 / 100)
     assert row["flicker_z"] == pytest.approx((190 - (110 + 130) / 2) / 130)
+
+
+def test_sharpness_along_z_by_hand():
+    plane = scene()
+    row = measure(plane, plane, plane_means=[1, 1, 1, 1], plane_sharpness=[2, 4, 10, 3])
+    assert (row["sharpest_plane"], row["least_sharpness"]) == (2, 0.2)
+    assert row["median_sharpness"] == pytest.approx(0.35)
+
+
+def test_what_single_pixels_tell_is_asked_of_the_plane_before():
+    before = gaussian_filter(200 + 600 * scene(), 1.5) + noise(5.0)
+    before[7::30, 11::30] = 0  # 64 of 57,600 pixels
+    row = measure(before, before, original=before)
+    assert 5 <= row["pixel_noise"] <= 7  # the discs' rims in 2 × 2 means add to it
+    assert row["stuck_fraction"] == pytest.approx(64 / 240**2, rel=0.1)  # but those on rims
+    assert row["sharpest_edge_px"] == pytest.approx(1.5, rel=0.25)
+    assert row["contrast_to_pixel_noise"] >= row["contrast_to_noise_after"]
+    without = measure(before, before)
+    assert all(np.isnan(without[name]) for name in ("pixel_noise", "stuck_fraction"))
+
+
+def test_a_tophat_leaves_no_more_in_flat_noise_than_noise_explains():
+    before = gaussian_filter(300 * scene(), 1.5) + 500 + noise(20.0)
+    row = measure(before, white_tophat(before, disk(10)), original=before)
+    left, explained = row["background_median_after"], row["background_left_by_noise"]
+    # 346 pixels: the least of as many normal values lies 2.9 standard deviations below their mean
+    assert explained == pytest.approx(2.9 * 20, rel=0.1)
+    assert 0.5 * explained < left <= explained
+    above = measure(before, white_tophat(before, disk(10)) + 100, original=before)
+    assert above["background_median_after"] > above["background_left_by_noise"]
 
 
 def test_over_time_by_hand():

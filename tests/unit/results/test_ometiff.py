@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -150,6 +151,18 @@ def test_edges_of_tiles(shape, tiled, tmp_path):
     assert np.array_equal(tifffile.imread(path).reshape(shape), pixels)
     image = read_ome_tiff(path)
     assert np.array_equal(image.plane(shape[0] - 1, 0)[:], pixels[-1, 0])
+
+
+def test_an_image_has_the_name_of_its_sample(tmp_path):
+    pixels = RANDOM.integers(0, 60000, (1, 1, 4, 5), dtype="u2")
+    for name, expected in (("well <1> ü", "well <1> ü"), ("a\0b", "a\ufffdb"), ("", "Image0")):
+        write_ome_tiff(
+            tmp_path / "a.ome.tif", [(0, 0, 0, 4, pixels[0, 0])], shape=pixels.shape, dtype="u2",
+            pixel_size_um={}, channel_names=["c"], provenance={}, name=name,
+        )  # fmt: skip
+        with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+            root = ElementTree.fromstring(file.ome_metadata)
+        assert root.find("{*}Image").get("Name") == expected
 
 
 def test_a_strip_in_pieces_has_the_same_bytes(tmp_path, monkeypatch):

@@ -41,9 +41,9 @@ NUMBERS = {  # µm: x, z; where the manifest gives numbers without an ImageJ cal
 
 
 def read(path, folder, **settings):
-    load(str(path), folder / "a.stack", settings, threads=2)
+    load(str(path), folder / "a.stack", settings)
     stack = read_stack(folder / "a.stack")
-    planes = stack.open(folder / "a.stack")
+    planes = stack.open()
     pixels = np.stack([planes[index] for index in np.ndindex(stack.shape[:3])])
     return stack, pixels.reshape(stack.shape)
 

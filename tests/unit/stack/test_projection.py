@@ -29,7 +29,7 @@ def stack_of(pixels, folder, **keywords):
         photometric="minisblack",
         **keywords,
     )
-    return load(str(path), folder / "a.stack", {}).open(folder / "a.stack")
+    return load(str(path), folder / "a.stack", {}).open()
 
 
 def whole(planes, method, first=0, last=None, threads=1):
@@ -190,7 +190,7 @@ def test_planes_that_start_on_odd_bytes(tmp_path):
     stack.offsets = [[0, at + 1] for _, at in stack.offsets]
     stack.fingerprints = [[path.stat().st_size, path.stat().st_mtime_ns]]
     for method in METHODS:
-        result, _ = whole(stack.open(""), method)
+        result, _ = whole(stack.open(), method)
         np.testing.assert_allclose(
             result[0, 0], by_numpy(pixels[None, None], method)[0, 0], rtol=1e-6
         )
@@ -210,7 +210,7 @@ def test_the_jobs_by_their_command_lines(tmp_path):
         raw, pixels, imagej=True, resolution=(4, 4), metadata={"axes": "ZCYX", "unit": "um"}
     )
     stack, out = tmp_path / "a.stack", tmp_path / "out" / "a.ome.tif"
-    done = run("load_stack", path=raw, sample="a", stack=stack, settings="{}", threads=2)
+    done = run("load_stack", path=raw, sample="a", stack=stack, settings="{}")
     assert (done.returncode, done.stderr) == (0, "")
     settings = json.dumps({"method": "max", "first_plane": 1, "last_plane": None})
     done = run("project_stack", stack=stack, projection=out, statistics=tmp_path / "a.json",
@@ -247,7 +247,6 @@ def test_all_missing_is_one_sentence(tmp_path):
         sample="a",
         stack=tmp_path / "a.stack",
         settings="{}",
-        threads=1,
     )
     done = run("project_stack", stack=tmp_path / "a.stack", projection=tmp_path / "a.ome.tif",
                statistics=tmp_path / "a.json", settings="{}", threads=1)  # fmt: skip

@@ -3,6 +3,7 @@
 import pytest
 from clearfield.errors import ClearfieldError
 from clearfield.formats.remote import file_name, is_store
+from clearfield.workflow.all_series import take_all
 from clearfield.workflow.remote_samples import is_address, what_is_wrong
 from clearfield.workflow.samples import SUFFIXES, find_samples
 
@@ -45,6 +46,12 @@ def test_an_address_is_a_sample_with_the_name_of_its_file():
 def test_a_sample_sheet_on_a_server_is_refused():
     with pytest.raises(ClearfieldError, match="copy the sample sheet to this disk"):
         find_samples("https://host/sheet.tsv", SAMPLE, CONFIG)
+
+
+def test_all_series_of_a_file_on_a_server_are_refused():
+    samples = find_samples("https://host/a.lif", SAMPLE, CONFIG)
+    with pytest.raises(ClearfieldError, match="take results/inputs"):
+        take_all(samples, {"a"}, {}, "inputs.tsv", SAMPLE)
 
 
 def test_addresses_are_told_from_paths():

@@ -170,7 +170,7 @@ def test_an_empty_glob_and_a_bare_folder_say_what_to_do(folder):
     touch("d/a.tif")
     with pytest.raises(ClearfieldError, match=r"no file matches x/\*"):
         find("x/*")
-    with pytest.raises(ClearfieldError, match=r"write d/\*\.tif"):
+    with pytest.raises(ClearfieldError, match=r"write d/\* for the stacks in it, or d/\*\*/\*"):
         find("d")
 
 
@@ -194,6 +194,7 @@ def test_a_glob_that_finds_folders_and_their_files(folder):
     touch("raw/plate/p.HTD", "raw/plate/TimePoint_1/ZStep_1/a.TIF")
     touch("raw/plate/TimePoint_1/ZStep_2/a.TIF", "raw/nd/Full resolution/NDTiff.index")
     touch("raw/nd/Full resolution/x_NDTiffStack.tif", "raw/nd/Full resolution/x_NDTiffStack_1.tif")
+    touch(*(f"raw/e/{name}{n}/z{z}.tif" for name in "cs" for n in (1, 2) for z in (0, 1)))
     touch("raw/d.zarr/0/x.tif", "raw/plain/zarr.json", "raw/plain/0/zarr.json", "raw/plain/0/c/0")
     paths = {sample.path: sample.name for sample in find("raw/**/*").values()}
     assert paths == {
@@ -206,6 +207,10 @@ def test_a_glob_that_finds_folders_and_their_files(folder):
         "raw/day 1/c.tif": "day 1__c",
         "raw/day 2/z_t1.tif": "day 2__z_t1",
         "raw/day 2/z_t2.tif": "day 2__z_t2",
+        "raw/e/c1": "e__c1",
+        "raw/e/c2": "e__c2",
+        "raw/e/s1": "e__s1",
+        "raw/e/s2": "e__s2",
         "raw/nd": "nd",
         "raw/plain": "plain",
         "raw/plate": "plate",
@@ -290,3 +295,25 @@ def test_a_column_without_a_dot_is_the_users_own(folder):
     Path("s.tsv").write_text("sample\tcondition\tpath\tday\na\tKO 5'\ta.tif\n", encoding="utf-8")
     assert find("s.tsv")["a"].groups == (("condition", "KO 5'"), ("day", ""))
     assert find("s.tsv")["a"].cells == ()
+
+
+@pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.ODS", "sheet.txt", "sheet.tab"])
+def test_a_sheet_of_another_suffix_is_named_as_such(folder, name):
+    Path(name).write_text("sample\tpath\na\ta.tif\n")
+    with pytest.raises(ClearfieldError, match=rf"{name} has not the suffix .* save it as \.tsv"):
+        find(name)
+
+
+@pytest.mark.parametrize("path", ["raw/<b>.tif", "<plate_1>/a.tif"])
+def test_a_word_that_snakemake_would_fill_in_is_refused(folder, path):
+    touch(path, "raw/1 < 2 > 0.tif")
+    with pytest.raises(ClearfieldError, match=r"<(b|plate_1)>.* cannot be .*word in <>.*rename"):
+        find("*/*.tif")
+    Path("s.tsv").write_text(f"sample\tpath\na\t{path}\n")
+    with pytest.raises(ClearfieldError, match=r"has <(b|plate_1)> in its path.*rename"):
+        find("s.tsv")
+    Path(path).unlink()
+    assert list(find("raw/*.tif")) == ["1 < 2 > 0"]
+    Path("s.tsv").write_text("sample\tpath\n<b>\traw/1 < 2 > 0.tif\n")
+    with pytest.raises(ClearfieldError, match="'<b>' cannot be the name of a sample"):
+        find("s.tsv")

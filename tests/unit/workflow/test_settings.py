@@ -115,6 +115,8 @@ def test_the_reference_has_every_key_with_its_default():
         ({"load_stack__pixel_size_um": {"x": 1, "w": 2}}, ["pixel_size_um.w"]),
         ({"plot_qc__range": [5, 1]}, ["range is [5, 1]"]),
         ({"plot_qc__range": "full"}, ["full", "auto"]),
+        ({"plot_qc__range": {"GFP": [5, 1]}}, ["plot_qc.range.GFP is [5, 1]"]),
+        ({"plot_qc__range": {"GFP": [5]}}, ["plot_qc.range.GFP is [5]"]),
         ({"samples": 3}, ["samples is 3", "text"]),
     ],
 )  # fmt: skip
@@ -277,3 +279,18 @@ def test_a_threshold_of_null_is_never():
     assert found["summarize_qc"]["drift_z"] == {"warn": None, "fail": None}
     with pytest.raises(ClearfieldError, match="no_objects"):
         check_config(config(summarize_qc__no_objects=None), SCHEMA)
+
+
+def test_numbers_that_a_command_line_made_text_are_numbers():
+    """What `--config 'subtract_background={tophat: {radius: 12}}'` hands over."""
+    given = config(
+        subtract_background__tophat__radius="12", subtract_background__dog__low_sigma="1.5"
+    )
+    checked = check_config(given, SCHEMA)["subtract_background"]
+    assert (checked["tophat"]["radius"], checked["dog"]["low_sigma"]) == (12, 1.5)
+    # text where text may stand, and no number, stay what they are
+    assert (
+        check_config(config(load_stack__series="first"), SCHEMA)["load_stack"]["series"] == "first"
+    )
+    with pytest.raises(ClearfieldError, match='radius is "wide"'):
+        check_config(config(subtract_background__tophat__radius="wide"), SCHEMA)

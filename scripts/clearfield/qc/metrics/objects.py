@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...methods.known_methods import METHODS
-from ..rules import Finding, Row, Rule, advice, column, percent
+from ..rules import Finding, Row, Rule, advice, column, length, percent
 
 COLUMNS = {
     "object_fraction": "fraction of the pixels that belong to objects",
@@ -36,11 +36,12 @@ def _say_lost(row: Row) -> str:
     radius, diameter = row("radius_px"), row("object_diameter_px")
     small = radius < row("largest_diameter_px") / 2
     if small:
-        sizes = f"the objects (median diameter {diameter:.3g} px)"
+        sizes = f"the objects (median diameter {length(row, diameter)})"
         if radius >= diameter / 2:
-            sizes = f"the largest objects (diameter {row('largest_diameter_px'):.3g} px)"
+            largest = length(row, row("largest_diameter_px"))
+            sizes = f"the largest objects (diameter {largest})"
         name = RADIUS_NAMES.get(row.cells.get("method", ""), "radius")
-        lost = f"{name} {radius:g} px is smaller than {sizes}: {lost}"
+        lost = f"{name} {length(row, radius, 4)} is smaller than {sizes}: {lost}"
     return lost + advice(row, small)
 
 

@@ -11,7 +11,8 @@ COLUMNS = {
     "stuck_fraction": "fraction of the projection's pixels that differ from all their neighbours",
     "sharpest_edge_px": "blur of the sharpest edges of the result, sigma of a Gaussian, px",
 }
-WINDOW = 512
+WINDOW = 256
+"""Side in px: enough for some objects, and a quarter of the time that 512 take."""
 
 
 def measure(plane, row: dict) -> dict:
@@ -41,7 +42,7 @@ def measure(plane, row: dict) -> dict:
     window = np.asarray(plane.result[first : first + WINDOW])[:, left : left + WINDOW]
     return {
         "pixel_noise": noise,
-        "stuck_fraction": stuck_fraction(strips, pixel_noise(strips, least, shared=False)),
+        "stuck_fraction": stuck_fraction(strips, least),
         "sharpest_edge_px": sharpest_edge(window, row["object_signal"]),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...methods.channels import MEANT
 from ...methods.known_methods import method_of, used_sizes
 from ..rules import Finding, Row, advice
 
@@ -16,12 +17,14 @@ COLUMNS = {
     "projection": "the method of the projection, and its planes where not all were taken",
     "light_background": "1 where dark objects on a light background were looked for, else 0",
     "sizes": "the sizes of the method by name, px and, where the calibration is known, µm",
+    "unit": "how sizes are given in the config, px or um",
     "series": "which series, from 0, of a file that holds several",
+    "unused_channels": "channels that the config has settings for, and the file has not",
 }
 
 
 def measure(plane, row: dict) -> dict:
-    """Write down the settings; projection, series and the figure's range stand elsewhere."""
+    """Write down the settings; what only the script knows, such as the series, comes from there."""
     radius = method_of(plane.channel).qc_radius(plane.channel)
     return {
         "method": plane.channel["method"],
@@ -67,4 +70,17 @@ def _say_beyond(row: Row) -> str:
     return text + advice(row, True)
 
 
-RULES = {"radius_beyond_plane": Finding(_beyond, _say_beyond)}
+def _misspelt(row: Row) -> bool:
+    return MEANT in row.cells.get("unused_channels", "")
+
+
+RULES = {
+    "radius_beyond_plane": Finding(_beyond, _say_beyond),
+    "channel_misspelt": Finding(
+        _misspelt,
+        lambda row: (
+            "settings of subtract_background.channels were not used, since the file has no such "
+            f"channel: {row.cells['unused_channels']}"
+        ),
+    ),
+}

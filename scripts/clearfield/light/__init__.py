@@ -1,0 +1,1 @@
+"""Images of a run in; out come the light that fell on them, and images without its unevenness."""
