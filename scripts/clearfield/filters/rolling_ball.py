@@ -70,7 +70,8 @@ def rolling_ball(
     smooth : bool
         False is "Disable smoothing" in ImageJ.
     paraboloid : bool
-        Whether to slide a paraboloid of the ball's curvature at its top instead.
+        Whether to slide a paraboloid of the ball's curvature at its top instead. It is slower here
+        than in ImageJ: its lines go in lockstep.
     threads : int, optional
         At most; default: the CPUs that this process may use. Fewer work where more would not
         help. The result has the same bits on any number.
@@ -147,7 +148,7 @@ def _paraboloid_blocks(image, radius: float, light: bool, smooth: bool, threads:
         if smooth:
             pixels, shift = maximum_and_shift(pixels)
             pixels = _mean(pixels, threads)
-        slide(pixels, radius, threads)
+        slide(pixels, radius)
         pixels -= shift
         if light:
             np.negative(pixels, out=pixels)

@@ -2,36 +2,20 @@
 
 Below each line of an image a parabola is shifted, open downwards and always of the same curvature,
 wherever it stays below the pixels. What its vertex and arms reach is the new line. Lines run along
-x, y and both diagonals, in single precision and in ImageJ's order, so that every bit is the same.
-
-ImageJ walks along a line and takes from each point touched the next one by the least slope. With
-the parabola's own height added, c x², these points are the corners of the line's lower convex hull.
-So points that lie clearly above a chord between two others are left out, all lines at once, until
-none is left out any more. Where the rest is clearly convex, it is what ImageJ touches; where
-rounding may decide, the line is walked along as ImageJ does it, but on the few points left.
+x, y and both diagonals. All lines of a direction are done at once, each at its own pixel, in single
+precision and in ImageJ's order, so that every bit is the same.
 """
 
 from collections.abc import Iterator
-from itertools import cycle
 
 import numpy as np
 
 from ..errors import ClearfieldError
-from .parallel import run_tasks
 
 _LARGEST = np.finfo(np.float32).max
-_TOO_STEEP = (
-    "single precision cannot hold the slopes of the paraboloid between these grey levels; "
-    "scale the image down, or give a larger radius"
-)
-_CHUNK = 2**17  # pixels of the lines that a thread works on, which then stay in cache
-_REACHES = (1, 1, 4, 16, 64, 1, 1, 1)  # between how many points chords are drawn, in turn
-# How near to a chord rounding may decide. A slope is a sum of two terms with 2 and 1 roundings of
-# 2^-24, and two are compared: at a distance d that is 6 · 2^-24 (height + c d²) at most, and for
-# the farthest points that can matter, where c d is about sqrt(c · range), as much of that. Eight
-# times so much is taken.
-_ROUNDING = 48 * 2.0**-24
-_SURE = 4  # times that, where the ends of a chord may be off as well
+_FAR = np.iinfo(np.int32).max
+_CHUNK = 2**17  # pixels of which a maximum is taken at once
+_PART_PIXELS = 2**22  # of the lines that go in lockstep: the more lines, the faster
 
 
 def maximum_and_shift(pixels: np.ndarray) -> tuple[np.ndarray, np.float32]:
@@ -85,35 +69,25 @@ def slide(pixels: np.ndarray, radius: float, threads: int = 1) -> None:
     rows, columns = pixels.shape
     flat = pixels.reshape(-1)
     _lower_corners(flat, rows, columns, straight)
-    along_x = [(np.arange(rows) * columns, 1, np.full(rows, columns))]
-    along_y = [(np.arange(columns), columns, np.full(columns, rows))]
-    falling, rising = (
-        [
-            (starts, columns - 1 if leftwards else columns + 1, lengths)
-            for starts, lengths in _diagonals(rows, columns, leftwards)
-        ]
-        for leftwards in (False, True)
-    )
-    for groups in (along_x, along_y, along_x):
-        _slide_groups(flat, groups, straight, threads)
-    for groups in (falling, rising, falling):
-        _slide_groups(flat, groups, diagonal, threads)
+    along_x = np.arange(rows) * columns, 1, np.full(rows, columns)
+    along_y = np.arange(columns), columns, np.full(columns, rows)
+    with np.errstate(all="ignore"):
+        for lines in (along_x, along_y, along_x):
+            _slide_in_parts(flat, *lines, straight)
+        for leftwards in (False, True, False):
+            for starts, lengths in _diagonals(rows, columns, leftwards):
+                step = columns - 1 if leftwards else columns + 1
+                _slide_in_parts(flat, starts, step, lengths, diagonal)
 
 
-def _slide_groups(flat: np.ndarray, groups: list, curvature: np.float32, threads: int) -> None:
-    """Slide parabolas along all lines of a direction, some at a time; they share no pixel."""
-    tasks = []
-    for starts, step, lengths in groups:
-        count = max(1, _CHUNK // max(1, int(lengths.max(initial=1))))
-        for first in range(0, len(starts), count):
-            part = slice(first, first + count)
-            tasks.append((flat, starts[part], step, lengths[part], curvature))
-
-    def work(*task) -> None:
-        with np.errstate(all="ignore"):
-            _slide_lines(*task)
-
-    run_tasks(work, tasks, threads)
+def _slide_in_parts(
+    flat: np.ndarray, starts: np.ndarray, step: int, lengths: np.ndarray, curvature: np.float32
+) -> None:
+    """Slide parabolas along lines that share no pixel, as many at a time as memory is meant for."""
+    count = max(1, _PART_PIXELS // max(1, int(lengths.max(initial=1))))
+    for first in range(0, len(starts), count):
+        part = slice(first, first + count)
+        _slide_lines(flat, starts[part], step, lengths[part], curvature)
 
 
 def _diagonals(rows: int, columns: int, leftwards: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -141,14 +115,12 @@ def _slide_lines(
     index = starts[:, None] + np.where(inside, places * step, 0)
     lines = flat[index]
     touched, slopes = _touch(lines, inside, lengths, curvature)
-    row, place = np.nonzero(touched)
-    after = np.append(place[1:], 0)
-    pixels = np.where(np.append(row[1:] == row[:-1], False), after, lengths[row]) - place
-    # Of each pixel: how far behind it the last point touched lies, its height and its slope.
-    distance = (places[None] + 0 * starts[:, None])[inside] - np.repeat(place, pixels)
-    distance = distance.astype(np.float32)
-    height, slope = (np.repeat(values[touched], pixels) for values in (lines, slopes))
-    flat[index[inside]] = height + distance * (slope - distance * curvature)
+    last = np.maximum.accumulate(np.where(touched, places, 0), axis=1)
+    row = np.arange(len(lines))[:, None]
+    distance = (places - last).astype(np.float32)
+    between = lines[row, last] + distance * (slopes[row, last] - distance * curvature)
+    change = inside & ~touched
+    flat[index[change]] = between[change]
     return lines, touched
 
 
@@ -157,135 +129,83 @@ def _touch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find where a parabola touches each line, and its slope where it leaves each such point."""
     count, longest = lines.shape
+    touched = np.zeros(lines.shape, bool)
+    touched[:, 0] = True
+    slopes = np.zeros(lines.shape, np.float32)
     ends = lengths - 1
     # Only where a line bends more than the parabola can a parabola touch it, and at its ends.
-    points = np.zeros(lines.shape, bool)
+    candidate = np.zeros(lines.shape, bool)
+    middle = lines[:, 1:-1]
     if longest > 2:
-        middle = lines[:, 1:-1]
         bend = middle + middle - lines[:, :-2] - lines[:, 2:]
-        points[:, 1:-1] = (bend < np.float32(1.999) * curvature) & inside[:, 2:]
-    points[:, 0] = points[np.arange(count), ends] = True
-    high = np.where(inside, lines, -_LARGEST).max(axis=1).astype(np.float64)
-    low = np.where(inside, lines, _LARGEST).min(axis=1)
-    steep = 2 * np.sqrt(np.float64(curvature) * (high - low))
-    row, place, certain = _leave_out(lines, points, ends, steep, curvature)
-    order = np.cumsum(points, axis=1)[row, place]
-    touched, slopes = np.zeros(lines.shape, bool), np.zeros(lines.shape, np.float32)
-    kept, slope = _walk(row, place, order, lines[row, place], low[row], certain, curvature)
-    touched[row[kept], place[kept]] = True
-    slopes[row[kept], place[kept]] = slope[kept]
-    return touched, slopes
+        candidate[:, 1:-1] = (bend < np.float32(1.999) * curvature) & inside[:, 2:]
+    candidate[np.arange(count), ends] = True
+    after = np.where(candidate, np.arange(longest), longest - 1)
+    after = np.minimum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
+    following = np.full(lines.shape, _FAR, np.int64)
+    following[:, :-1] = after[:, 1:]
+    following[np.arange(count), ends] = _FAR
 
-
-def _leave_out(
-    lines: np.ndarray,
-    points: np.ndarray,
-    ends: np.ndarray,
-    steep: np.ndarray,
-    curvature: np.float32,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Leave out points above a chord; give row and place of the others, and which surely touch."""
-    row, place = np.nonzero(points)
-    height, far = lines[points].astype(np.float64), place.astype(np.float64)
-    steep = steep[row]
-    inner = (place > 0) & (place < ends[row])
-    for reach in cycle(_REACHES):
-        above, rounding = _above_chords(row, far, height, steep, np.float64(curvature), reach)
-        out = inner[reach:-reach] & (above > rounding)
-        if out.any():
-            keep = np.ones(len(row), bool)
-            keep[reach:-reach] = ~out
-            row, far, height, steep, inner = (v[keep] for v in (row, far, height, steep, inner))
-        elif reach == 1:
-            break
-    # Certain is what lies clearly below the chords near and far, and then below those between what
-    # is certain: a chord may end in points that are themselves above what is touched.
-    certain = np.ones(len(row), bool)
-    for reach in (1, 2, 3, 4, 8, 16, 32, 64):
-        above, rounding = _above_chords(row, far, height, steep, np.float64(curvature), reach)
-        rounding[np.isinf(rounding)] = -np.inf
-        certain[reach:-reach] &= above < -_SURE * rounding
-    certain |= ~inner
-    while True:
-        known = np.flatnonzero(certain)
-        own = (values[known] for values in (row, far, height, steep))
-        above, rounding = _above_chords(*own, np.float64(curvature), 1)
-        doubtful = inner[known[1:-1]] & (above >= -_SURE * rounding)
-        if not doubtful.any():
-            break
-        certain[known[1:-1][doubtful]] = False
-    return row, far.astype(np.int64), certain
-
-
-def _walk(
-    row: np.ndarray,
-    place: np.ndarray,
-    order: np.ndarray,
-    height: np.ndarray,
-    lowest: np.ndarray,
-    certain: np.ndarray,
-    curvature: np.float32,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Say which points are touched, and the slope from each to the next one.
-
-    From one certain point to the next ImageJ's walk is taken, all at once: the next point touched
-    is the first that has the least slope. Three points after the last that had a lesser one, ImageJ
-    looks where the parabola falls below the lowest point of the line, and looks no further than
-    that. Rounding decides there, so the points left out are counted (`order`).
-    """
-    touched, slopes = certain.copy(), np.zeros(len(row), np.float32)
-    known = np.flatnonzero(certain)
-    same = row[known[:-1]] == row[known[1:]]
-    first, end = known[:-1][same], known[1:][same]
-    second, here = first + 1, first + 1
-    best = np.full(len(first), _LARGEST)
+    line = np.flatnonzero(ends > 0)
+    base = line * longest
+    flat, following, slopes_flat = lines.ravel(), following.ravel(), slopes.ravel()
+    touched_flat = touched.ravel()
+    lowest = np.where(inside, lines, _LARGEST).min(axis=1)[line]
+    end, limit = ends[line], lengths[line]
+    first = np.zeros(len(line), np.int64)
+    start = flat[base]
+    here = following[base]
+    best = np.full(len(line), _LARGEST)
+    second = np.zeros(len(line), np.int64)
+    until = limit.copy()
+    wait = np.zeros(len(line), np.int64)
     half = np.float32(0.5)
-    while len(first):
-        vertex = (half * best / curvature).astype(np.float64)
-        drop = ((height[first] - lowest[first]) / curvature).astype(np.float64)
-        until = place[first] + np.floor(vertex + np.sqrt(vertex * vertex + drop) + 1)
-        past = (order[here] > order[second] + 3) & (place[here] >= until) & (best < _LARGEST)
-        distance = (place[here] - place[first]).astype(np.float32)
-        slope = (height[here] - height[first]) / distance + curvature * distance
-        lower = (slope < best) & ~past
-        second, best = np.where(lower, here, second), np.where(lower, slope, best)
-        here = here + 1
-        ready = np.flatnonzero((here > end) | past)
+    while len(line):
+        distance = (here - first).astype(np.float32)
+        slope = (flat[base + here] - start) / distance + curvature * distance
+        lower = slope < best
+        best = np.where(lower, slope, best)
+        second = np.where(lower, here, second)
+        wait[lower] = -3
+        (due,) = np.nonzero(wait == 0)
+        if len(due):
+            vertex = (half * best[due] / curvature).astype(np.float64)
+            height = ((start[due] - lowest[due]) / curvature).astype(np.float64)
+            reach = vertex + np.sqrt(vertex * vertex + height) + 1
+            reach = np.where(reach < longest, reach, longest).astype(np.int64)
+            until[due] = np.minimum(until[due], first[due] + reach)
+        here = following[base + here]
+        wait += 1
+        (ready,) = np.nonzero(here >= until)
         if not len(ready):
             continue
-        if not (best[ready] < _LARGEST).all():
-            raise ClearfieldError(_TOO_STEEP)
-        slopes[first[ready]] = best[ready]
-        touched[second[ready]] = True
-        first[ready], here[ready], best[ready] = second[ready], second[ready] + 1, _LARGEST
-        going = first < end
-        first, end, second, here, best = (v[going] for v in (first, end, second, here, best))
+        at = base[ready]
+        slopes_flat[at + first[ready]] = best[ready]
+        new = second[ready]
+        if (new <= first[ready]).any():
+            raise ClearfieldError(
+                "single precision cannot hold the slopes of the paraboloid between these grey "
+                "levels; scale the image down, or give a larger radius"
+            )
+        touched_flat[at + new] = True
+        first[ready] = new
+        start[ready] = flat[at + new]
+        here[ready] = following[at + new]
+        best[ready] = _LARGEST
+        second[ready] = 0
+        until[ready] = limit[ready]
+        wait[ready] = 0
+        over = new >= end[ready]
+        if over.any():
+            keep = np.ones(len(line), bool)
+            keep[ready[over]] = False
+            line, base, lowest, end, limit, first, start, here, best, second, until, wait = (
+                values[keep]
+                for values in (
+                    line, base, lowest, end, limit, first, start, here, best, second, until, wait,
+                )
+            )  # fmt: skip
     return touched, slopes
-
-
-def _above_chords(
-    row: np.ndarray,
-    far: np.ndarray,
-    height: np.ndarray,
-    steep: np.ndarray,
-    curvature: np.float64,
-    reach: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give how far each point, with c x² added, lies above the chord `reach` points to both sides.
-
-    Times the chord's length; and how much of it may be rounding.
-    """
-    before, here, behind = slice(None, -2 * reach), slice(reach, -reach), slice(2 * reach, None)
-    first, second = far[here] - far[before], far[behind] - far[here]
-    rise, whole = height[here] - height[before], height[behind] - height[before]
-    length = first + second
-    bend = curvature * length
-    above = rise * length - whole * first - bend * first * second
-    rounding = (3 * bend + steep[here]) * length + 3 * (abs(rise) + abs(whole))
-    rounding *= _ROUNDING * length
-    if reach > 1:
-        rounding[row[before] != row[behind]] = np.inf  # ends of two lines
-    return above, rounding
 
 
 def _lower_corners(flat: np.ndarray, rows: int, columns: int, curvature: np.float32) -> None:

@@ -36,9 +36,12 @@ def has_float_background(channel: dict) -> bool:
 def held_mb(options: dict, pixels: float) -> float:
     """Give what it holds of a plane of so many 2**20 pixels, beside what all methods hold, in MB.
 
-    Measured on 1 to 16: the ball takes blocks of rows, the paraboloid the plane.
+    Measured on 1 to 16: the ball takes blocks of rows. The paraboloid takes the plane, and lines of
+    4 * 2**20 pixels at a time.
     """
-    return 27 * pixels + 20 if options.get("paraboloid") else min(27 * pixels, 200)
+    if options.get("paraboloid"):
+        return min(60 * pixels, 190 + 14 * pixels)
+    return min(27 * pixels, 200)
 
 
 def qc_radius(channel: dict) -> float:
