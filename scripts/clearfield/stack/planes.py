@@ -76,7 +76,12 @@ class Planes:
             check_raw(path, known)
         if "file" in stack.codec:
             self._open(stack.codec["file"])
-        return open_decoder(stack.codec, stack.files, self._read_bytes)
+        try:
+            return open_decoder(stack.codec, stack.files, self._read_bytes)
+        except Exception:  # the likelier reason for whatever went wrong
+            for number in range(len(stack.files)):
+                self.check(number)
+            raise
 
     def prepare(self) -> None:
         """Open what decodes the parts, before threads ask for them."""

@@ -294,3 +294,17 @@ def test_a_gzip_chunk_of_several_members(tmp_path):
     (tmp_path / "a.zarr/0/c/0/0/1/0/0").write_bytes(members)
     stack = load(str(tmp_path / "a.zarr"), tmp_path / "a.stack", {})
     assert np.array_equal(whole(stack)[0][0, 0], pixels.max(axis=(0, 1, 2)))
+
+
+def test_a_file_that_is_cut_while_it_is_opened_is_one_sentence(tmp_path, monkeypatch):
+    path, _ = make("tiles", tmp_path)
+    stack = load(str(path), tmp_path / "a.stack", {})
+    plain = tifffile.TiffFile
+
+    def cut(*values, **keywords):
+        os.truncate(path, 6)
+        return plain(*values, **keywords)
+
+    monkeypatch.setattr(tifffile, "TiffFile", cut)
+    with pytest.raises(ClearfieldError, match=r"a\.tif has changed since it was loaded"):
+        whole(stack)
