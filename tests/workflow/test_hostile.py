@@ -266,7 +266,7 @@ def load_in_a_job(path: Path, megabytes: int = 1500) -> subprocess.CompletedProc
     limit = f"ulimit -v {megabytes * 1024} -t 60 -f 200000"
     command = (
         f'{limit}; "$0" "$1/load_stack.py" --path "$2" --sample x --stack s.stack --settings "{{}}"'
-        ' --threads 1 && "$0" "$1/project_stack.py" --stack s.stack --projection p.ome.tif'
+        ' && "$0" "$1/project_stack.py" --stack s.stack --projection p.ome.tif'
         ' --statistics p.json --settings "{}" --threads 1'
     ).replace("{{}}", "{}")
     return subprocess.run(
