@@ -72,13 +72,18 @@ def test_the_table_of_failures_names_the_three(night):
 
 def test_the_last_lines_on_the_terminal_name_the_three(night):
     runner, text = night
-    last = text.splitlines()[-14:]
+    last = text.splitlines()[-17:]
     rows = read_tsv(runner.folder / "results/qc/failures.tsv")
     assert any("3 of 20 samples failed (also in results/qc/failures.tsv)" in line for line in last)
     for row in rows:
         told = f"  {row['sample']}, {row['rule']}: {row['reason']}"
         assert told in last
         assert last[last.index(told) + 1] == f"    → {row['remedy']}"
+    finished = next(line for line in last if line.startswith("Finished: 17 samples: "))
+    after = last[last.index(finished) + 1 :]
+    assert after[:2] == [
+        "Not finished: 3", "The page of what is finished: results/report/index.html",
+    ]  # fmt: skip
     assert "Traceback" not in text
 
 

@@ -160,6 +160,8 @@ def change(name: str, along: str) -> Callable[[Row], str]:
 
     def say(row: Row) -> str:
         value = row(name)
+        if value <= -1:  # a straight line may lead below 0
+            return f"intensity falls to nothing {along}"
         return f"intensity {'rises' if value > 0 else 'falls'} by {percent(abs(value))} {along}"
 
     return say

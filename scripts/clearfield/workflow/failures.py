@@ -20,7 +20,7 @@ from ..jobs.joblog import INTERRUPTED, MEND_AND_REPEAT, OUT_OF_MEMORY, UNFINISHE
 from ..results.whole_files import remove_orphans, replacing
 from .all_series import is_listing, say_unlisted
 from .submissions import Failed, last_of, listen, try_only_what_may_end_otherwise
-from .verdict_counts import count_verdicts
+from .verdict_counts import count_verdicts, read_rows
 
 CHAIN = (
     "fetch_stack", "load_stack", "keep_stack", "project_stack", "correct_light",
@@ -366,6 +366,11 @@ def _print_failures(failures: list[dict[str, str]], total: int) -> None:
         if len(alike) > _SHOWN:
             lines.append(f"  and {len(alike) - _SHOWN} more reasons")
         lines.append("Mend them and run the same command: only what is missing is done again.")
+        with suppress(OSError, csv.Error, KeyError, ValueError):
+            finished = len({row["sample"] for row in read_rows(PARTIAL)})
+            lines += [f"Finished: {count_verdicts(PARTIAL)}", f"Not finished: {total - finished}"]
+        if PAGE.exists():
+            lines.append(f"The page of what is finished: {PAGE}")
     else:
         lines = [
             "",

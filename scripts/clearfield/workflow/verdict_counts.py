@@ -6,6 +6,12 @@ from pathlib import Path
 from ..qc.series_taken import one_of_several
 
 
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """Read a table of verdicts."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
 def count_verdicts(table: Path) -> str:
     r"""Count samples by their worst row, and those that are one series of several.
 
@@ -23,14 +29,13 @@ def count_verdicts(table: Path) -> str:
     worst: dict[str, int] = {}
     unused: list[set[str]] = []
     series: dict[str, str] = {}
-    with table.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            level = levels.index(row["status"])
-            worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
-            cell = row.get("unused_channels") or ""
-            unused.append({part.partition(" (")[0] for part in cell.split("; ") if part})
-            if row.get("series"):
-                series[row["sample"]] = row["series"]
+    for row in read_rows(table):
+        level = levels.index(row["status"])
+        worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
+        cell = row.get("unused_channels") or ""
+        unused.append({part.partition(" (")[0] for part in cell.split("; ") if part})
+        if row.get("series"):
+            series[row["sample"]] = row["series"]
     counts = ", ".join(f"{list(worst.values()).count(n)} {name}" for n, name in enumerate(levels))
     text = f"{len(worst)} sample{'s' * (len(worst) != 1)}: {counts}"
     series = one_of_several(series)

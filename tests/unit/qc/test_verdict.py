@@ -137,6 +137,11 @@ NOTHING = (
             "warn",
             "acquisition: intensity falls by 60 % from the first plane to the last",
         ),
+        (
+            {"drift_z": "-1.2"},
+            "warn",
+            "acquisition: intensity falls to nothing from the first plane to the last",
+        ),
         ({"drift_z": "-0.6", "planes": "4"}, "ok", ""),
         ({"flicker_z": "0.4"}, "warn", "acquisition: a plane differs by 40 % from its neighbours"),
         (
