@@ -22,11 +22,11 @@ pytestmark = pytest.mark.second_tier
 SHAPE = (2, 6, 64, 64)
 
 
-def write_zarr(path, version=3, **options):
+def write_zarr(path, version=3, *, empty_chunk=True, **options):
     """Write an OME-Zarr image of two channels in two levels; one of its chunks is all zeros."""
     group = zarr.open_group(path, mode="w", zarr_format=version)
     pixels = np.random.default_rng(0).poisson(100, SHAPE).astype("u2")
-    pixels[0, :2, :32, :32] = 0
+    pixels[0, :2, :32, :32] *= not empty_chunk
     levels = []
     for number in range(2):
         array = group.create_array(
@@ -188,7 +188,8 @@ def test_samples_on_servers_give_the_bytes_of_samples_here_and_change_with_them(
     server, s3, tmp_path
 ):
     files = [write_stack(server.folder / name, n) for n, name in enumerate(("a.tif", "b c.tif"))]
-    write_zarr(server.folder / "z.ome.zarr")
+    # That a chunk was never written is counted of a store here alone.
+    write_zarr(server.folder / "z.ome.zarr", empty_chunk=False)
     s3.mkdir("bucket")
     s3.put(str(server.folder), "bucket/", recursive=True)  # its name is "served"
     here = [files[0], files[1], files[0], *[server.folder / "z.ome.zarr"] * 2]
