@@ -209,7 +209,7 @@ def test_samples_on_servers_give_the_bytes_of_samples_here_and_change_with_them(
     assert one.keys() == other.keys()  # nothing of what was fetched stays
     # How many bytes a store has here is not known of one on a server, and stands in its results.
     stores = [name for name in one if "s3." in name or "s4." in name]
-    told = [name for name in stores if name.endswith((".ome.tif", ".json"))]
+    told = [name for name in stores if name.endswith((".ome.tif", ".json", ".png"))]
     # So does what the page tells of how its stores were stored.
     for name in one.keys() - {*told, "report/index.html"}:
         assert one[name] == other[name], name
