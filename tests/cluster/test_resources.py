@@ -1,6 +1,5 @@
 """The driver's estimates against the peaks that real jobs reach."""
 
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from clearfield.workflow.resources import (
     job_threads,
     measure,
 )
+from clearfield.workflow.settings import rule_settings
 
 pytestmark = pytest.mark.second_tier
 ROOT = Path(__file__).parents[2]
@@ -43,6 +43,10 @@ def write_stack(path: Path, shape: tuple[int, int, int], dtype: str, compression
     )  # fmt: skip
 
 
+def bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def run_job(
     rule: str, folder: Path, raw: Path, config: dict, threads: int, limit: int
 ) -> tuple[float, float]:
@@ -59,16 +63,16 @@ def run_job(
         "plot_qc": {
             "projection": folder / "p.tif", "statistics": folder / "p",
             "subtracted": folder / "s.tif", "summary": folder / "s",
-            "figure": folder / "q.png", "table": folder / "q.tsv",
+            "figure": folder / "q.png", "table": folder / "q.tsv", "planes": folder / "planes",
         },
     }[rule]  # fmt: skip
     section = "subtract_background" if rule == "save_background" else rule
-    values = {**files, "settings": json.dumps(config[section])}
+    values = {**files, "settings": rule_settings(config)[section]}
     if rule != "project_stack":
         values["sample"] = "x"
     if rule not in ("load_stack", "plot_qc"):
         values["threads"] = threads
-    before = sum(path.stat().st_size for path in folder.iterdir())
+    before = bytes_in(folder)
     arguments = [str(ROOT / f"scripts/{rule}.py")]
     for name, value in values.items():
         arguments += [f"--{name}", str(value)]
@@ -79,7 +83,7 @@ def run_job(
         | {"MALLOC_ARENA_MAX": "1"},  # as the profile sge sets it
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    written = sum(path.stat().st_size for path in folder.iterdir()) - before
+    written = bytes_in(folder) - before
     return int(done.stdout.split()[-1]) / 1024, written / 2**20
 
 

@@ -97,8 +97,10 @@ def pack_plane(plane: np.ndarray, finest: float = 0.0) -> dict:
         if bits == 16:
             parts.append(packer.compress((coded >> 8).astype(np.uint8).tobytes()))
     parts.append(packer.flush())
+    packed = b"".join(parts)
+    del parts  # a large plane is not to be held more often than it has to be
     return {
-        "data": base64.b64encode(b"".join(parts)).decode("ascii"), "zero": float(low),
+        "data": base64.b64encode(packed).decode("ascii"), "zero": float(low),
         "step": float(step), "bytes": bits // 8, "block": BLOCK, "empty": empty,
     }  # fmt: skip
 
@@ -166,6 +168,7 @@ def write_view(path: str | Path, view: dict) -> None:
         white; ``light``, whether the result is background - projection; ``offset``, what was added
         to it.
     """
-    text = f"clearfieldPlanes({json.dumps(view, allow_nan=False)});\n"
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write("clearfieldPlanes(")
+        json.dump(view, file, allow_nan=False)  # a plane at a time, not the whole text
+        file.write(");\n")

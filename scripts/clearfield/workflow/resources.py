@@ -23,6 +23,9 @@ _FORMATS = {3: "H", 4: "I", 16: "Q"}
 # On a cluster a job runs under up to two processes of Snakemake, 130 MB each, within its request.
 SNAKEMAKE_MB = 270
 _MARGIN = 1.25  # of what was measured
+_SHOWN_PIXELS = 2**24  # of a plane on the page; larger ones are shown smaller
+_VIEWS = 12  # three times of four channels
+_WHOLE = ("max", "min")  # projections that keep whole numbers
 _OUTPUT_BYTES = {"max": None, "min": None, "sum": 8, "mean": 4, "std": 4, "median": 4}
 _RUNNING_BYTES = {"max": None, "min": None, "sum": 8, "mean": 8, "std": 24}
 
@@ -203,10 +206,25 @@ def _peak_mb(rule: str, geometry: Geometry, config: dict) -> float:
         large = pixels >= 64  # a background of 256 MB is put on the disk
         drawn = 60 + 8 * pixels**0.5 + mapped / 2 if large else min(12 * pixels, 180 + pixels)
         blurred = min(24 * pixels, 380 + 0.6 * pixels) * smooth
-        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole, blurred)
+        packed = _packed_bytes(geometry, config) / 2**20
+        return 85 + max((2.05 * mapped or 30) * other, drawn * dog, whole, blurred) + packed
     banded = min(4.3 * projected, 350 + 0.3 * projected, 410 + 0.05 * projected) * other
     blurred = min(10 + 20 * pixels, 350 + 1.4 * pixels) * smooth
     return 35 + max(banded, whole, blurred, (10 + 8 * pixels**0.5 + min(projected, 340)) * dog)
+
+
+def _packed_bytes(geometry: Geometry, config: dict) -> float:
+    """Give what the planes for the page take; they are held until all are packed."""
+    if not config["plot_qc"]["planes"] or not geometry.plane_bytes:
+        return 0
+    stacks = geometry.file_bytes * (4 if geometry.part_bytes else 1)
+    views = min(max(1, stacks // (geometry.depth * geometry.plane_bytes)), _VIEWS)
+    # Where nothing is rounded, the result is not kept: it is projection - background.
+    rounded = any(method.COMPUTES_IN_FLOAT for method, _ in _in_use(config["subtract_background"]))
+    planes = 3 if rounded or _smooths(config["subtract_background"]) else 2
+    if geometry.plane_pixels > _SHOWN_PIXELS or config["project_stack"]["method"] not in _WHOLE:
+        planes = 3
+    return views * planes * 2 * min(geometry.plane_pixels, _SHOWN_PIXELS)
 
 
 def _held_mb(settings: dict, pixels: float) -> list[float]:
@@ -265,6 +283,8 @@ def job_disk_mb(rule: str, geometry: Geometry, config: dict) -> int:
         written += geometry.file_bytes
     elif rule == "keep_stack":
         written += stack
+    elif rule == "plot_qc":
+        written += int(_packed_bytes(geometry, config))
     elif rule in ("project_stack", "correct_light", "subtract_background", "save_background"):
         pixel_bytes = geometry.plane_bytes / geometry.plane_pixels if geometry.plane_pixels else 2
         output = _OUTPUT_BYTES[config["project_stack"]["method"]] or pixel_bytes
