@@ -111,7 +111,9 @@ def _set_parts(description: Stack, series: Series, arranged: Arrangement, reader
         if letter in places:
             starts[:, number] = parts.starts[:, places[letter]]
             shape[number] = parts.shape[places[letter]]
-    description.codec, description.files = parts.codec, parts.files
+    # "like" is a hash that another process would not give: the same file has the same description.
+    description.codec = {name: value for name, value in parts.codec.items() if name != "like"}
+    description.files = parts.files
     description.fingerprints = [fingerprint(file) for file in parts.files]
     description.part_shape = tuple(map(int, shape))
     description.part_axes = [letters[axis] if axis >= 0 else -1 - axis for axis in parts.axes]

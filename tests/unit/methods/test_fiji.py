@@ -90,7 +90,7 @@ def imagej(tmp_path_factory):
 def projected(planes, method, folder):
     """Project a stack as the workflow does."""
     tifffile.imwrite(folder / "a.tif", planes, metadata={"axes": "ZYX"}, photometric="minisblack")
-    stack = load(str(folder / "a.tif"), folder / "a.stack", {}).open(folder / "a.stack")
+    stack = load(str(folder / "a.tif"), folder / "a.stack", {}).open()
     result = np.zeros(planes.shape[1:], output_dtype(method, planes.dtype))
     for _, _, first, last, rows in project(stack, method, 0, None, threads=1, statistics=[]):
         result[first:last] = rows

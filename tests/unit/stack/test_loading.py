@@ -2,6 +2,8 @@
 
 import csv
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,18 @@ def test_the_bytes_of_compressed_planes_are_counted(tmp_path):
 def test_formats_go_by_suffix(name, module, tmp_path):
     (tmp_path / name).write_bytes(b"x")
     assert format_of(str(tmp_path / name)) == module
+
+
+def test_the_same_file_has_the_same_description_in_every_process(tmp_path):
+    pixels = np.arange(4 * 40 * 40, dtype="u2").reshape(4, 40, 40)
+    tifffile.imwrite(
+        tmp_path / "a.tif", pixels, compression="zlib", metadata={"axes": "ZYX"},
+        photometric="minisblack",
+    )  # fmt: skip
+    script = Path(__file__).parents[3] / "scripts/load_stack.py"
+    for name in "xy":
+        subprocess.run(
+            [sys.executable, script, "--path", "a.tif", "--sample", "a", "--stack", f"{name}.stack",
+             "--settings", "{}"], cwd=tmp_path, check=True, capture_output=True,
+        )  # fmt: skip
+    assert (tmp_path / "x.stack").read_bytes() == (tmp_path / "y.stack").read_bytes()
