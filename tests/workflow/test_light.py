@@ -122,7 +122,7 @@ def test_light_is_off_by_default_and_turning_it_off_gives_what_a_plain_run_gives
     del again.config["correct_light"]
     done = again.run()
     assert done.jobs == {"subtract_background": 5, "plot_qc": 5} | SUMMARY
-    plain = Runner(tmp_path / "plain")
+    plain = Runner(tmp_path / "plain" / again.folder.name)  # the page has the name of the folder
     shutil.copytree(again.folder / "raw", plain.folder / "raw")
     write_sheet(plain, again.plates)
     plain.config = again.config
