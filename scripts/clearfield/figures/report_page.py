@@ -93,8 +93,11 @@ def write_page(
     }
     name, about = name_data(config, told)
     styles = [read_bundle("dt_bundle.css"), read_web("web/page.css"), *viewer_styles()]
-    yield from write_head(f"{name}: quality of the run", styles)
-    yield f'{NAV}<h1>{text(name)}: quality of the run</h1>\n<p class="about">{text(about)}</p>\n'
+    yield from write_head(f"{name or 'clearfield'}: quality of the run", styles)
+    # Without a name the page takes that of its own folder when it is opened, not when it is made:
+    # a run in another folder has the same bytes.
+    title = text(name) if name else '<span id="data">clearfield</span>'
+    yield f'{NAV}<h1>{title}: quality of the run</h1>\n<p class="about">{text(about)}</p>\n'
     yield _totals(samples, rows, failures)
     yield _series(rows, config)
     yield write_failures(failures)
@@ -122,7 +125,9 @@ def write_page(
 
 
 def name_data(config: dict, told: dict[str, Told]) -> tuple[str, str]:
-    """Name the data of a run, and say where they lie and of when they are.
+    """Name the data of a run by the config, and say where they lie and of when they are.
+
+    The name is empty where the config has none that tells anything, such as ``raw/*.tif``.
 
     Examples
     --------
@@ -134,7 +139,7 @@ def name_data(config: dict, told: dict[str, Told]) -> tuple[str, str]:
     source = str(config.get("samples", ""))
     path = Path(source)
     sheet = path.suffix.lower() in (".tsv", ".csv")
-    plain = [part for part in path.absolute().parent.parts[1:] if not set(part) & set("*?[")]
+    plain = [part for part in path.parent.parts if not set(part) & set("*?[")]
     names = [part for part in plain + [path.stem] * sheet if part.lower() not in _ANY_DATA]
     name = names[-1] if names else ""
     days = set()
@@ -150,7 +155,7 @@ def name_data(config: dict, told: dict[str, Told]) -> tuple[str, str]:
     if days:
         first, last = min(days), max(days)
         about += f", files of {first}" + (f" to {last}" if last != first else "")
-    return name or "clearfield", about
+    return name, about
 
 
 def group_by_sample(rows: list[dict[str, str]]) -> dict[str, tuple[str, list[dict[str, str]]]]:

@@ -275,6 +275,9 @@ def test_the_page_names_its_data_and_their_days(tmp_path, monkeypatch):
     assert "raw/night &lt;1&gt;/*.tif, files of 2024-03-01 to 2024-03-03" in page
     page = write_run(tmp_path, [make_row("a")], config=CONFIG | {"samples": "lists/plate 7.tsv"})
     assert "<title>plate 7: quality of the run</title>" in page
+    page = write_run(tmp_path, [make_row("a")], config=CONFIG | {"samples": "raw/*.tif"})
+    assert tmp_path.name not in page  # a run in another folder has the same bytes
+    assert '<h1><span id="data">clearfield</span>: quality of the run</h1>' in page
 
 
 def test_a_tooltip_needs_no_neighbour():

@@ -5,6 +5,14 @@ const paint = () => document.documentElement.classList.toggle("dark", dark.match
 paint();
 dark.addEventListener("change", paint);
 
+// Data without a name of their own have that of the run's folder: FOLDER/results/report/index.html.
+const unnamed = document.getElementById("data");
+const folder = decodeURIComponent(location.pathname).split("/").at(-4);
+if (unnamed && folder) {
+  unnamed.textContent = folder;
+  document.title = `${folder}: quality of the run`;
+}
+
 // The table: DataTables makes elements only of the rows on screen.
 const bytes = Uint8Array.from(atob(read("bundle")), (letter) => letter.charCodeAt(0));
 const address = URL.createObjectURL(new Blob([bytes], { type: "text/javascript" }));
