@@ -181,8 +181,8 @@ def test_the_line_for_notebooks_works(version, tmp_path):
 def _without_versions(data: bytes) -> bytes:
     """Leave out numpy's version, which every result names, and the UUID that is made of it.
 
-    And the page's thumbnails: they are lossy, by the libwebp that comes with Pillow. Of a PNG, which
-    has a checksum of the version too, the pixels and the texts count.
+    And the page's thumbnails: they are lossy, by the libwebp that comes with Pillow. Of a PNG,
+    which has a checksum of the version too, the pixels and the texts count.
     """
     if data.startswith(b"\x89PNG"):
         image = Image.open(io.BytesIO(data))
