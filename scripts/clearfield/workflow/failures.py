@@ -140,7 +140,7 @@ def finish_run() -> None:
     if _beside:
         return
     with suppress(OSError, BrokenPipeError, csv.Error, KeyError, ValueError):
-        lines = ["", count_verdicts(METRICS), f"The page of the run: {PAGE}", *_notes]
+        lines = ["", count_verdicts(read_rows(METRICS)), f"The page of the run: {PAGE}", *_notes]
         print("\n".join(lines), file=sys.stderr)
 
 
@@ -367,8 +367,9 @@ def _print_failures(failures: list[dict[str, str]], total: int) -> None:
             lines.append(f"  and {len(alike) - _SHOWN} more reasons")
         lines.append("Mend them and run the same command: only what is missing is done again.")
         with suppress(OSError, csv.Error, KeyError, ValueError):
-            finished = len({row["sample"] for row in read_rows(PARTIAL)})
-            lines += [f"Finished: {count_verdicts(PARTIAL)}", f"Not finished: {total - finished}"]
+            rows = read_rows(PARTIAL)
+            finished = len({row["sample"] for row in rows})
+            lines += [f"Finished: {count_verdicts(rows)}", f"Not finished: {total - finished}"]
         if PAGE.exists():
             lines.append(f"The page of what is finished: {PAGE}")
     else:

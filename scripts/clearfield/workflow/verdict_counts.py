@@ -12,16 +12,14 @@ def read_rows(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def count_verdicts(table: Path) -> str:
-    r"""Count samples by their worst row, and those that are one series of several.
+def count_verdicts(rows: list[dict[str, str]]) -> str:
+    """Count samples by their worst row, and those that are one series of several.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
-    ...     _ = file.write("sample\tstatus\tseries\na\tok\t\na\tfail\t\nb\tok\t0 of 20\n")
-    ...     file.flush()
-    ...     print(count_verdicts(Path(file.name)))
+    >>> rows = [{"sample": "a", "status": "ok"}, {"sample": "a", "status": "fail"},
+    ...         {"sample": "b", "status": "ok", "series": "0 of 20"}]
+    >>> print(count_verdicts(rows))
     2 samples: 1 ok, 0 warn, 1 fail
     1 of them is series 0 of 20 of its file, or the like: for all series set load_stack.series: all
     """
@@ -29,7 +27,7 @@ def count_verdicts(table: Path) -> str:
     worst: dict[str, int] = {}
     unused: list[set[str]] = []
     series: dict[str, str] = {}
-    for row in read_rows(table):
+    for row in rows:
         level = levels.index(row["status"])
         worst[row["sample"]] = max(level, worst.get(row["sample"], 0))
         cell = row.get("unused_channels") or ""

@@ -1,11 +1,11 @@
 """The end of a run, from hand-made tables."""
 
-from clearfield.workflow.verdict_counts import count_verdicts
+from clearfield.workflow.verdict_counts import count_verdicts, read_rows
 
 
 def count(path, *rows):
     path.write_text("\n".join(["sample\tstatus\tunused_channels", *rows, ""]), "utf-8")
-    return count_verdicts(path).splitlines()
+    return count_verdicts(read_rows(path)).splitlines()
 
 
 def test_a_channel_that_no_sample_has_is_named(tmp_path):
