@@ -25,7 +25,7 @@ class MeasuredPlane:
     before, after : (Y, X) float32
         Both planes binned like `sizes.image`, the offset taken off. Dark objects are dark in
         `before` and bright in `after`.
-    channel, output, statistics, clipped : dict
+    channel, statistics, clipped : dict
         As `clearfield.qc.measurement.measure_plane` takes them.
     pixel_um : float
         Side of a square pixel, µm; NaN where it is unknown or not square.
@@ -39,7 +39,6 @@ class MeasuredPlane:
     before: np.ndarray
     after: np.ndarray
     channel: dict
-    output: dict
     statistics: dict
     clipped: dict
     pixel_um: float

@@ -57,7 +57,6 @@ def measure_plane(
         before=-sizes.image if channel["light_background"] else sizes.image,
         after=bin_plane(result, sizes.factor) - np.float32(offset),
         channel=channel,
-        output=output,
         statistics=statistics,
         clipped=clipped,
         pixel_um=square_pixel(pixel_size_um),
